@@ -1,0 +1,50 @@
+"""Curated requests: sentences written one by one, each with the sketch of the flow it asks for.
+
+In: `.requests` files (`Q:` and `F:` lines, `data/requests/`). Out: `Request`s, in the order of the files; a broken pair raises `CorpusError` with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nl2dsl.dsl import sketch as sketches
+from nl2dsl.dsl.sketch import Sketch
+from nl2dsl.errors import CorpusError
+
+FOLDER = Path(__file__).parents[3] / "data" / "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    query: str
+    sketch: Sketch
+    source: str  # file name without ending
+
+
+def read(path: Path) -> Iterator[Request]:
+    """The requests of one file. Raises `CorpusError` with file and line."""
+    query = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("Q:"):
+            if query:
+                raise CorpusError(f"{path}:{number}: a second `Q:` before the `F:` of the first")
+            query = line[2:].strip()
+        elif line.startswith("F:"):
+            if not query:
+                raise CorpusError(f"{path}:{number}: `F:` without `Q:`")
+            try:
+                yield Request(query, sketches.parse(line[2:].strip()), path.stem)
+            except sketches.SketchError as problem:
+                raise CorpusError(f"{path}:{number}: {problem}") from problem
+            query = ""
+
+
+def load(folder: Path = FOLDER) -> list[Request]:
+    """Every request of a folder; a query that occurs twice counts once."""
+    found: dict[str, Request] = {}
+    for path in sorted(folder.glob("*.requests")):
+        for request in read(path):
+            found.setdefault(" ".join(request.query.lower().split()), request)
+    return list(found.values())

@@ -1,0 +1,90 @@
+"""The embedded texts of a catalog: what the model points at instead of knowing names by heart.
+
+In: a catalog and a function that embeds texts. Out: `Tables`: one row per operation, per distinct parameter text and per distinct enum value, and the numbers of the
+rows each operation and parameter uses. The order follows from the catalog alone, so only the numbers need to be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nl2dsl.catalog.model import Catalog, Operation
+from nl2dsl.decoding.actions import choices
+from nl2dsl.decoding.automaton import callable_as
+from nl2dsl.retrieval.texts import operation_text, parameter_text
+
+Floats = NDArray[np.float32]
+Embed = Callable[[Sequence[str]], Floats]
+
+
+@dataclass
+class Tables:
+    """(n, 384) arrays; `operations[i]` belongs to the i-th operation of the catalog."""
+
+    catalog: Catalog
+    operations: Floats
+    parameters: Floats
+    enums: Floats
+    parameter_row: dict[str, int] = field(default_factory=dict)
+    enum_row: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.list: list[Operation] = list(self.catalog)
+        self.index = {o.id: i for i, o in enumerate(self.list)}
+        self._parameters: dict[int, NDArray[np.int64]] = {}
+        self._enums: dict[tuple[int, int], NDArray[np.int64]] = {}
+
+    def parameters_of(self, operation: int) -> NDArray[np.int64]:
+        """Rows of `parameters` for the choices of an operation."""
+        rows = self._parameters.get(operation)
+        if rows is None:
+            rows = np.array([self.parameter_row[parameter_text(p)] for p in choices(self.list[operation])], dtype=np.int64)
+            self._parameters[operation] = rows
+        return rows
+
+    def enums_at(self, operation: int, parameter: int) -> NDArray[np.int64]:
+        """Rows of `enums` for the values of one choice of an operation."""
+        key = (operation, parameter)
+        rows = self._enums.get(key)
+        if rows is None:
+            rows = self._enums[key] = self.enums_of(choices(self.list[operation])[parameter].enum)
+        return rows
+
+    def enum_value(self, operation: int, parameter: int, value: int) -> int:
+        return int(self.enums_at(operation, parameter)[value])
+
+    def enums_of(self, values: Sequence[str]) -> NDArray[np.int64]:
+        return np.array([self.enum_row[v] for v in values], dtype=np.int64)
+
+    @cached_property
+    def triggers(self) -> NDArray[np.bool_]:
+        return np.array([callable_as(o, trigger=True) for o in self.list])
+
+    @cached_property
+    def steps(self) -> NDArray[np.bool_]:
+        return np.array([callable_as(o, trigger=False) for o in self.list])
+
+
+def texts(catalog: Catalog) -> tuple[list[str], list[str], list[str]]:
+    """The texts to embed: of operations in catalog order, of distinct parameters and of distinct enum values in order of appearance."""
+    operations = [operation_text(o, catalog.connectors[o.connector]) for o in catalog]
+    offered = [p for o in catalog for p in choices(o)]
+    parameters = list(dict.fromkeys(parameter_text(p) for p in offered))
+    enums = list(dict.fromkeys(v for p in offered for v in p.enum))
+    return operations, parameters, enums
+
+
+def build(catalog: Catalog, embed: Embed) -> Tables:
+    operations, parameters, enums = texts(catalog)
+    return assemble(catalog, embed(operations), embed(parameters), embed(enums))
+
+
+def assemble(catalog: Catalog, operation_rows: Floats, parameter_rows: Floats, enum_rows: Floats) -> Tables:
+    """Tables from embeddings made earlier, in the order of `texts`."""
+    _, parameters, enums = texts(catalog)
+    return Tables(catalog, operation_rows, parameter_rows, enum_rows, {t: i for i, t in enumerate(parameters)}, {t: i for i, t in enumerate(enums)})

@@ -1,0 +1,465 @@
+"""How one call looks in a definition: the `type`, `kind` and `inputs` of an action or a trigger.
+
+In: a call of the tree and its catalog operation, or the JSON of an action. Out: the JSON, or a `Wired` call. Connector calls name their operation in
+`inputs.host` (old ones only a method and a path); built-ins are told apart by `type`, `kind` and sometimes by one of their inputs. What differs from
+what the platform's designer would write comes back as a note (an annotation of the step), so that both directions meet: `connection`, `type`,
+`authentication`, `host`, `kind`, `inputs`, `retry`, `splitOn`, `recurrence`, `condition`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nl2dsl.catalog.model import Catalog, Operation
+from nl2dsl.dsl import expressions
+from nl2dsl.dsl.expressions import Reading
+from nl2dsl.dsl.tree import Call, Entry, Expression, Literal, Object
+
+Json = dict[str, Any]
+Notes = dict[str, tuple[Expression, ...]]
+Names = Mapping[str, str]
+
+SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
+PARAMETERS: Json = {"$connections": {"defaultValue": {}, "type": "Object"}, "$authentication": {"defaultValue": {}, "type": "SecureObject"}}
+LIMIT: Json = {"count": 60, "timeout": "PT1H"}
+
+CONNECTOR_TYPES = ("OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification")
+LEGACY_TYPES = ("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification")
+API = "/providers/Microsoft.PowerApps/apis/"
+SERVICE_PROVIDERS = "/serviceProviders/"
+SERVICE_PREFIX = "serviceprovider_"
+AUTHENTICATION = "@parameters('$authentication')"
+SPLIT_ON = "@triggerOutputs()?['body/value']"
+POLLING: Json = {"frequency": "Minute", "interval": 1}
+NO_INPUTS_SCHEMA: Json = {"type": "object", "properties": {}, "required": []}
+
+# Groups of operations whose API is not one of the connectors', and the connection they go by.
+_GROUPS = {"aibuilder": ("/providers/Microsoft.ProcessSimple/operationGroups/aibuilder", "shared_commondataserviceforapps")}
+_OF_GROUP = {api: connector for connector, (api, _) in _GROUPS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """One built-in.
+
+    `nested` are the inputs whose own keys are written flat (`interval/count`); `whole` is the one parameter that is all of the inputs.
+    """
+
+    operation: str
+    type: str
+    kind: str = ""
+    nested: tuple[str, ...] = ()
+    whole: str = ""
+    silent: bool = False  # delivers nothing that other steps could use
+
+
+_ACTIONS = (
+    Builtin("Compose", "Compose", whole="inputs"),
+    *(Builtin(name, name) for name in ("ParseJson", "Query", "Select", "Join", "Http")),
+    *(Builtin(name, name, silent=True) for name in ("AppendToArrayVariable", "AppendToStringVariable")),
+    *(Builtin(n, "Expression", n) for n in "AddToTime ConvertTimeZone CurrentTime FormatNumber GetFutureTime GetPastTime SubtractFromTime".split()),
+    Builtin("TableCsv", "Table"),
+    Builtin("TableHtml", "Table"),
+    Builtin("Delay", "Wait", nested=("interval",), silent=True),
+    Builtin("DelayUntil", "Wait", nested=("until",), silent=True),
+    Builtin("Response", "Response", "Http", silent=True),
+    Builtin("ResponsePowerApp", "Response", "PowerApp", silent=True),
+    Builtin("ResponseSkills", "Response", "Skills", silent=True),
+    Builtin("Terminate", "Terminate", nested=("runError",), silent=True),
+    Builtin("Workflow", "Workflow", nested=("host",)),
+    Builtin("HttpWebhook", "HttpWebhook", nested=("subscribe", "unsubscribe")),
+)
+_TRIGGERS = (
+    Builtin("Recurrence", "Recurrence"),
+    Builtin("SlidingWindow", "SlidingWindow"),
+    Builtin("manual", "Request", "Button"),
+    *(Builtin(kind, "Request", kind) for kind in ("Http", "PowerApp", "PowerAppV2", "Skills", "ApiConnection", "Geofence")),
+    Builtin("HttpTrigger", "Http"),
+    Builtin("HttpWebhookTrigger", "HttpWebhook", nested=("subscribe", "unsubscribe")),
+)
+_BY_NAME = {b.operation: b for b in _ACTIONS}
+_TRIGGER_BY_NAME = {b.operation: b for b in _TRIGGERS}
+_BY_TYPE: dict[str, list[Builtin]] = {}
+_TRIGGER_BY_TYPE: dict[str, list[Builtin]] = {}
+for _table, _index in ((_ACTIONS, _BY_TYPE), (_TRIGGERS, _TRIGGER_BY_TYPE)):
+    for _builtin in _table:
+        _index.setdefault(_builtin.type.lower(), []).append(_builtin)
+
+_SCHEDULE = ("hours", "minutes", "weekDays", "monthDays", "monthlyOccurrences")
+_ASKS_FOR_SCHEMA = ("manual", "PowerApp", "PowerAppV2", "Skills")
+_ITEM_OPERATIONS = ("Query", "Select", "TableCsv", "TableHtml")  # `item()` in them is their own
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A call as read from JSON; `notes` are what the annotations of the step must say."""
+
+    connector: str
+    operation: str
+    parameters: tuple[Entry, ...]
+    notes: Notes
+
+
+def is_silent(connector: str, operation: str) -> bool:
+    """Whether the result of such a call is never worth a name."""
+    return connector == "builtin" and operation in _BY_NAME and _BY_NAME[operation].silent
+
+
+def raw(value: Any) -> tuple[Expression, ...]:
+    """The arguments of an annotation that carries JSON as it is."""
+    return (expressions.read_raw(value),)
+
+
+def raw_value(notes: Notes, name: str) -> Any:
+    """What such an annotation carries; None without arguments."""
+    arguments = notes.get(name)
+    return expressions.write_raw(arguments[0]) if arguments else None
+
+
+def raw_object(notes: Notes, name: str) -> Json:
+    """What such an annotation carries when that must be an object; the checker's business if it is not."""
+    value = raw_value(notes, name)
+    return value if isinstance(value, dict) else {}
+
+
+# --- writing -------------------------------------------------------------------------------------------------------------------
+
+
+def write_action(call: Call, notes: Notes, catalog: Catalog, names: Names) -> Json:
+    if call.connector == "builtin":
+        action = _write_builtin(call, _BY_NAME.get(call.operation) or _from_catalog(call, catalog), notes, names)
+    else:
+        action = _write_connector(call, notes, catalog.get(call.id), names)
+    return _with_inputs(action, notes)
+
+
+def write_trigger(call: Call, notes: Notes, catalog: Catalog, names: Names) -> Json:
+    if "definition" in notes:
+        return raw_object(notes, "definition")
+    if call.connector != "commonTrigger":
+        operation = catalog.get(call.id)
+        trigger = _with_inputs(_write_connector(call, notes, operation, names), notes)
+        if trigger["type"] == "OpenApiConnection":
+            trigger["recurrence"] = dict(POLLING)
+        if operation is not None and operation.batch and trigger["type"] in CONNECTOR_TYPES:
+            trigger["splitOn"] = SPLIT_ON
+    elif call.operation in ("Recurrence", "SlidingWindow"):
+        trigger = _write_recurrence(call, names)
+    else:
+        builtin = _TRIGGER_BY_NAME.get(call.operation) or _from_catalog(call, catalog)
+        trigger = _with_inputs(_write_builtin(call, builtin, notes, names), notes)
+        if call.operation in _ASKS_FOR_SCHEMA:
+            trigger["inputs"].setdefault("schema", NO_INPUTS_SCHEMA)
+    return _with_trigger_notes(trigger, notes, names)
+
+
+def _with_trigger_notes(trigger: Json, notes: Notes, names: Names) -> Json:
+    for key in ("recurrence", "splitOn"):
+        if key in notes:
+            trigger[key] = raw_value(notes, key)
+            if trigger[key] is None:
+                del trigger[key]
+    if "condition" in notes:
+        trigger["conditions"] = [{"expression": expressions.write(argument, names)} for argument in notes["condition"]]
+    return trigger
+
+
+def _with_inputs(action: Json, notes: Notes) -> Json:
+    if "retry" in notes and isinstance(action["inputs"], dict):
+        action["inputs"]["retryPolicy"] = raw_value(notes, "retry")
+    if "inputs" in notes and isinstance(action["inputs"], dict):
+        action["inputs"] |= raw_object(notes, "inputs")
+    return action
+
+
+def _write_connector(call: Call, notes: Notes, operation: Operation | None, names: Names) -> Json:
+    parameters = {entry.key: expressions.write(entry.value, names) for entry in call.parameters}
+    connection = raw_value(notes, "connection")
+    if call.connector.startswith(SERVICE_PREFIX):
+        provider = call.connector.removeprefix(SERVICE_PREFIX)
+        service = {
+            "connectionName": provider if connection is None else connection,
+            "operationId": call.operation,
+            "serviceProviderId": SERVICE_PROVIDERS + provider,
+        }
+        return {"type": "ServiceProvider", "inputs": {"parameters": parameters, "serviceProviderConfiguration": service}}
+    if raw_value(notes, "type") in LEGACY_TYPES:
+        return {"type": raw_value(notes, "type"), "inputs": {"host": raw_object(notes, "host") or _legacy_host(call.connector), **parameters}}
+    api, default = _GROUPS.get(call.connector) or (API + call.connector, call.connector)
+    host = {"connectionName": default if connection is None else connection, "operationId": call.operation, "apiId": api}
+    inputs: Json = {"host": raw_object(notes, "host") or host, "parameters": parameters}
+    authentication = raw_value(notes, "authentication") if "authentication" in notes else AUTHENTICATION
+    if authentication is not None:
+        inputs["authentication"] = authentication
+    return {"type": raw_value(notes, "type") or _connector_type(operation), "inputs": inputs}
+
+
+def _connector_type(operation: Operation | None) -> str:
+    return operation.flow_type if operation is not None and operation.flow_type in CONNECTOR_TYPES else "OpenApiConnection"
+
+
+def _legacy_host(connector: str) -> Json:
+    return {"connection": {"name": f"@parameters('$connections')['{connector.removeprefix('shared_')}']['connectionId']"}}
+
+
+def _from_catalog(call: Call, catalog: Catalog) -> Builtin:
+    operation = catalog.get(call.id)
+    if operation is None or not operation.definition_type:
+        return Builtin(call.operation, call.operation)
+    return Builtin(call.operation, operation.definition_type, operation.definition_kind)
+
+
+def _write_builtin(call: Call, builtin: Builtin, notes: Notes, names: Names) -> Json:
+    action: Json = {"type": builtin.type}
+    kind = raw_value(notes, "kind") if "kind" in notes else builtin.kind
+    if kind:
+        action["kind"] = kind
+    action["inputs"] = _whole(call, builtin, names) if builtin.whole else _nested(call, builtin, names)
+    if builtin.type == "Table":
+        action["inputs"].setdefault("format", call.operation.removeprefix("Table").upper())
+    return action
+
+
+def _whole(call: Call, builtin: Builtin, names: Names) -> Any:
+    value = call.get(builtin.whole)
+    return expressions.write(value if value is not None else Object(call.parameters), names)
+
+
+def _nested(call: Call, builtin: Builtin, names: Names) -> Json:
+    inputs: Json = {}
+    for entry in call.parameters:
+        parent, _, child = entry.key.partition("/")
+        group = inputs.setdefault(parent, {}) if child and parent in builtin.nested else inputs
+        value = expressions.write(entry.value, names)
+        if isinstance(group, dict):
+            group[child if group is not inputs else entry.key] = value
+        else:
+            inputs[entry.key] = value
+    return inputs
+
+
+def _write_recurrence(call: Call, names: Names) -> Json:
+    recurrence: Json = {}
+    schedule: Json = {}
+    trigger: Json = {"type": call.operation, "recurrence": recurrence}
+    for entry in call.parameters:
+        value = expressions.write(entry.value, names)
+        if entry.key.startswith("inputs/"):
+            trigger.setdefault("inputs", {})[entry.key.removeprefix("inputs/")] = value
+            continue
+        key = entry.key.removeprefix("recurrence/")
+        if key in _SCHEDULE or key.startswith("schedule/"):
+            schedule[key.removeprefix("schedule/")] = value
+        else:
+            recurrence[key] = value
+    if schedule:
+        recurrence["schedule"] = schedule
+    return trigger
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------------
+
+
+def identify(action: Json) -> tuple[str, str] | None:
+    """The connector and operation an action calls; None when the language has no words for it."""
+    kind = str(action.get("type", ""))
+    inputs = action.get("inputs")
+    if kind in CONNECTOR_TYPES or kind == "ServiceProvider":
+        return _identify_connector(kind, inputs)
+    if kind in LEGACY_TYPES:
+        return _identify_legacy(action)
+    builtin = _find(_BY_TYPE, action)
+    return ("builtin", builtin.operation) if builtin else None
+
+
+def _identify_connector(kind: str, inputs: Any) -> tuple[str, str] | None:
+    if not isinstance(inputs, dict) or not isinstance(inputs.get("parameters", {}), dict):
+        return None
+    host = inputs.get("serviceProviderConfiguration" if kind == "ServiceProvider" else "host")
+    if not isinstance(host, dict) or not isinstance(host.get("operationId"), str):
+        return None
+    api = host.get("serviceProviderId" if kind == "ServiceProvider" else "apiId")
+    if not isinstance(api, str):
+        return None
+    connector = _OF_GROUP.get(api) or api.rpartition("/")[2]
+    return (SERVICE_PREFIX + connector if kind == "ServiceProvider" else connector), host["operationId"]
+
+
+_CONNECTION = re.compile(r"\['([^']+)'\]\['connectionId'\]\}?")
+_HOLE = re.compile(r"@\{[^}]*(?:\}[^/]*(?=\})|)\}")
+
+
+def _identify_legacy(action: Json) -> tuple[str, str] | None:
+    """The connection's API, and the operation the designer noted, or else method and path with holes for what is filled in."""
+    inputs = action.get("inputs")
+    host = inputs.get("host") if isinstance(inputs, dict) else None
+    connection = host.get("connection") if isinstance(host, dict) else None
+    if not isinstance(inputs, dict) or not isinstance(connection, dict):
+        return None
+    match = _CONNECTION.search(str(connection.get("name", "")))
+    key = match.group(1) if match else str(connection.get("referenceName", ""))
+    if not key:
+        return None
+    connector = "shared_" + re.sub(r"[_-]\d+$", "", key).removeprefix("shared_")
+    metadata = action.get("metadata")
+    system = metadata.get("flowSystemMetadata") if isinstance(metadata, dict) else None
+    operation = system.get("swaggerOperationId") if isinstance(system, dict) else None
+    if isinstance(operation, str) and operation:
+        return connector, operation
+    return connector, f"{inputs.get('method', '')} {_HOLE.sub('{}', str(inputs.get('path', '')))}".strip() or str(action["type"])
+
+
+def _find(index: dict[str, list[Builtin]], action: Json) -> Builtin | None:
+    candidates = index.get(str(action.get("type", "")).lower(), [])
+    if not candidates or candidates[0].whole:
+        return candidates[0] if candidates and "inputs" in action else None
+    inputs = action.get("inputs", {})
+    if not isinstance(inputs, dict):
+        return None
+    if candidates[0].type == "Table":
+        return _BY_NAME.get({"CSV": "TableCsv", "HTML": "TableHtml"}.get(str(inputs.get("format")).upper(), ""))
+    if candidates[0].type == "Wait":
+        return next((b for b in candidates if isinstance(inputs.get(b.nested[0]), dict) and len(inputs) == 1), None)
+    kind = action.get("kind")
+    return next((b for b in candidates if b.kind.lower() == str(kind or "").lower()), None if candidates[0].type == "Expression" else candidates[0])
+
+
+def read_action(action: Json, reading: Reading, catalog: Catalog) -> Wired:
+    """The call of an action that `identify` knows; takes what it has read out of `action`."""
+    identity = identify(action)
+    assert identity is not None
+    connector, operation = identity
+    if connector != "builtin":
+        return _read_connector(action, connector, operation, reading, catalog)
+    return _read_builtin(action, "builtin", _BY_NAME[operation], reading)
+
+
+def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
+    kind = str(trigger.get("type", ""))
+    if kind.lower() in ("recurrence", "slidingwindow") and isinstance(trigger.get("recurrence"), dict):
+        return _read_recurrence(trigger, reading)
+    builtin = _find(_TRIGGER_BY_TYPE, trigger)
+    if builtin is not None and kind.lower() not in ("recurrence", "slidingwindow"):
+        wired = _read_builtin(trigger, "commonTrigger", builtin, reading)
+        if builtin.operation in _ASKS_FOR_SCHEMA:
+            wired = replace(wired, parameters=tuple(p for p in wired.parameters if p != Entry("schema", expressions.read(NO_INPUTS_SCHEMA, reading))))
+        return _read_trigger_notes(trigger, wired, reading, False, False)
+    identity = identify(trigger) if kind in (*CONNECTOR_TYPES, *LEGACY_TYPES, "ServiceProvider") else None
+    if identity is None:
+        definition = dict(trigger)
+        trigger.clear()
+        return Wired("commonTrigger", kind or "Opaque", (), {"definition": raw(definition)})
+    known = catalog.get(".".join(identity))
+    wired = _read_connector(trigger, *identity, reading, catalog)
+    return _read_trigger_notes(trigger, wired, reading, kind == "OpenApiConnection", known is not None and known.batch and kind in CONNECTOR_TYPES)
+
+
+def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bool, batch: bool) -> Wired:
+    notes = dict(wired.notes)
+    recurrence = trigger.pop("recurrence", None)
+    if recurrence != (POLLING if polls else None):
+        notes["recurrence"] = raw(recurrence)
+    split = trigger.pop("splitOn", None)
+    if split != (SPLIT_ON if batch else None):
+        notes["splitOn"] = raw(split)
+    conditions = trigger.get("conditions")
+    if isinstance(conditions, list) and all(isinstance(c, dict) and list(c) == ["expression"] for c in conditions):
+        del trigger["conditions"]
+        notes["condition"] = tuple(expressions.read(c["expression"], reading) for c in conditions)
+    return replace(wired, notes=notes)
+
+
+def _read_connector(action: Json, connector: str, operation: str, reading: Reading, catalog: Catalog) -> Wired:
+    inputs = dict(action.pop("inputs"))
+    kind = action.pop("type")
+    if kind in LEGACY_TYPES:
+        return _read_legacy(kind, inputs, connector, operation, reading)
+    parameters = tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.pop("parameters", {}).items())
+    notes: Notes = {}
+    if kind == "ServiceProvider":
+        host = inputs.pop("serviceProviderConfiguration")
+        provider = connector.removeprefix(SERVICE_PREFIX)
+        if host != {"connectionName": host.get("connectionName"), "operationId": operation, "serviceProviderId": SERVICE_PROVIDERS + provider}:
+            inputs["serviceProviderConfiguration"] = host
+        if host.get("connectionName") not in (provider, None):
+            notes["connection"] = raw(host["connectionName"])
+    else:
+        notes |= _read_host(inputs.pop("host"), connector, operation)
+        if kind != _connector_type(catalog.get(f"{connector}.{operation}")):
+            notes["type"] = raw(kind)
+        authentication = inputs.pop("authentication", None)
+        if authentication != AUTHENTICATION:
+            notes["authentication"] = raw(authentication)
+    return Wired(connector, operation, parameters, notes | _read_rest(inputs))
+
+
+def _read_legacy(kind: str, inputs: Json, connector: str, operation: str, reading: Reading) -> Wired:
+    notes: Notes = {"type": raw(kind)}
+    host = inputs.pop("host")
+    if host != _legacy_host(connector):
+        notes["host"] = raw(host)
+    if "retryPolicy" in inputs:
+        notes["retry"] = raw(inputs.pop("retryPolicy"))
+    return Wired(connector, operation, tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.items()), notes)
+
+
+def _read_host(host: Json, connector: str, operation: str) -> Notes:
+    api, connection = _GROUPS.get(connector) or (API + connector, connector)
+    alias = host.get("connectionName")
+    if host != {"connectionName": alias, "operationId": operation, "apiId": api} or not isinstance(alias, str):
+        return {"host": raw(host)}
+    return {} if alias == connection else {"connection": (Literal(alias),)}
+
+
+def _read_rest(inputs: Json) -> Notes:
+    notes: Notes = {}
+    if "retryPolicy" in inputs:
+        notes["retry"] = raw(inputs.pop("retryPolicy"))
+    if inputs:
+        notes["inputs"] = raw(inputs)
+    return notes
+
+
+def _read_builtin(action: Json, connector: str, builtin: Builtin, reading: Reading) -> Wired:
+    del action["type"]
+    notes: Notes = {}
+    kind = action.pop("kind", None)
+    if str(kind or "").lower() != builtin.kind.lower():
+        notes["kind"] = raw(kind or None)
+    inputs = action.pop("inputs", {})
+    if builtin.whole:
+        return Wired(connector, builtin.operation, (Entry(builtin.whole, expressions.read(inputs, reading)),), notes)
+    inputs = dict(inputs)
+    if isinstance(inputs.get("retryPolicy"), dict):
+        notes["retry"] = raw(inputs.pop("retryPolicy"))
+    own = replace(reading, item="") if builtin.operation in _ITEM_OPERATIONS else reading
+    entries = [
+        Entry(path, expressions.read(value, reading if path == "from" else own))
+        for key, item in inputs.items()
+        for path, value in _flat(key, item, builtin)
+    ]
+    return Wired(connector, builtin.operation, tuple(entries), notes)
+
+
+def _flat(key: str, value: Any, builtin: Builtin) -> list[tuple[str, Any]]:
+    if key in builtin.nested and isinstance(value, dict) and value and all(value):
+        return [(f"{key}/{child}", item) for child, item in value.items()]
+    return [(key, value)]
+
+
+def _read_recurrence(trigger: Json, reading: Reading) -> Wired:
+    operation = {"recurrence": "Recurrence", "slidingwindow": "SlidingWindow"}[trigger.pop("type").lower()]
+    recurrence = dict(trigger.pop("recurrence"))
+    schedule = recurrence.get("schedule")
+    if isinstance(schedule, dict) and schedule:
+        del recurrence["schedule"]
+        recurrence |= {key if key in _SCHEDULE else f"schedule/{key}": value for key, value in schedule.items()}
+    inputs = trigger.get("inputs")
+    if isinstance(inputs, dict) and inputs:
+        del trigger["inputs"]
+        recurrence |= {f"inputs/{key}": value for key, value in inputs.items()}
+    entries = tuple(Entry(key, expressions.read(value, reading)) for key, value in recurrence.items())
+    return _read_trigger_notes(trigger, Wired("commonTrigger", operation, entries, {}), reading, False, False)

@@ -1,0 +1,205 @@
+"""The embedded engine: the shipped model in process, on the CPU, through a small loop of our own over OpenVINO.
+
+In: a model folder (see `training.export`), a catalog, a query. Out: embeddings, candidates, and a `Scorer` for typed search. `openvino`, `tokenizers` and `numpy` are
+all it needs; there is no torch here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nl2dsl.catalog.model import Catalog
+from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
+from nl2dsl.decoding.tables import Floats, Tables, assemble, build, texts
+from nl2dsl.errors import EngineError, ModelError
+
+WIDTH, CANDIDATES = 384, 16
+MAX_TOKENS = 160
+SHIPPED = Path(__file__).parent.parent / "models" / "embedded"
+FILES = ("encoder", "retriever", "decoder")
+
+
+def _dense(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return {n: (a.astype(np.float32) * arrays[f"{n}.scale"][:, None] if f"{n}.scale" in arrays else a.astype(np.float32)) for n, a in arrays.items() if not n.endswith(".scale")}
+
+
+class Embedded:
+    """The shipped model, loaded. Raises `ModelError` when the folder is absent or broken, `EngineError` when OpenVINO is not installed."""
+
+    def __init__(self, folder: Path = SHIPPED) -> None:
+        self.folder = folder
+        try:
+            import openvino as ov
+            from tokenizers import Tokenizer
+        except ImportError as problem:
+            raise EngineError("the embedded engine needs openvino and tokenizers", hint="pip install nl2dsl") from problem
+        if not (folder / "card.json").exists():
+            raise ModelError(f"no model in {folder}", hint="train one: nl2dsl train recipes/train/embedded.toml")
+        try:
+            self.card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self.tokenizer.no_padding()
+            self.tokenizer.enable_truncation(MAX_TOKENS)
+            with np.load(folder / "words.npz") as stored:
+                self._words, self._scales = stored["words"], stored["words.scale"]
+            self._inputs = _dense(folder / "inputs.npz")
+            core = ov.Core()
+            # float32 arithmetic: the flow must not depend on the machine; the graphs are small enough that bf16 would gain little
+            settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(min(4, os.cpu_count() or 1))}
+            self._graphs = {name: core.compile_model(str(folder / f"{name}.xml"), "CPU", settings) for name in FILES}
+        except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as problem:
+            raise ModelError(f"the model in {folder} cannot be read: {str(problem).splitlines()[0]}", hint="install the package again, or train and export the model again") from problem
+        self._requests = {name: graph.create_infer_request() for name, graph in self._graphs.items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of the model: sha256 over its files."""
+        hashed = hashlib.sha256()
+        for path in sorted(self.folder.iterdir()):
+            hashed.update(path.name.encode() + path.read_bytes())
+        return hashed.hexdigest()
+
+    # --- reading ---------------------------------------------------------------------------------------------------------------
+
+    def read(self, text: str) -> tuple[Query, NDArray[np.int64]]:
+        encoding = self.tokenizer.encode(text)
+        return Query(text, tuple(encoding.offsets)), np.array(encoding.ids, dtype=np.int64)
+
+    def _encode(self, graph: str, ids: NDArray[np.int64], mask: Floats) -> Floats:
+        words = self._words[ids].astype(np.float32) * self._scales[ids][..., None]
+        result = self._requests[graph].infer({"words": words, "mask": mask})
+        return np.array(next(iter(result.values())), dtype=np.float32)
+
+    def embed(self, sentences: Sequence[str]) -> Floats:
+        """Retriever embeddings (n, 384), normalised."""
+        out = np.empty((len(sentences), WIDTH), dtype=np.float32)
+        encodings = self.tokenizer.encode_batch([s[:2000] for s in sentences])
+        order = sorted(range(len(sentences)), key=lambda i: len(encodings[i].ids))
+        for start in range(0, len(order), 32):
+            rows = order[start : start + 32]
+            longest = max(len(encodings[i].ids) for i in rows)
+            ids, mask = np.zeros((len(rows), longest), dtype=np.int64), np.zeros((len(rows), longest), dtype=np.float32)
+            for place, i in enumerate(rows):
+                ids[place, : len(encodings[i].ids)], mask[place, : len(encodings[i].ids)] = encodings[i].ids, 1
+            hidden = self._encode("retriever", ids, mask)
+            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
+            out[rows] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        return out
+
+    def tables(self, catalog: Catalog) -> Tables:
+        """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
+        if catalog.digest == self.card.get("catalog"):
+            stored = _dense(self.folder / "tables.npz")
+            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"])
+        return build(catalog, self.embed)
+
+    def vocabulary(self, tables: Tables) -> Vocabulary:
+        """What the model has learned beyond texts about operations it was trained on; nothing for others."""
+        known = tables.catalog.digest == self.card.get("catalog")
+        if known:
+            stored = _dense(self.folder / "tables.npz")
+            keys, prior = tables.operations + stored["residual"], self._inputs["prior"]
+        else:
+            keys, prior = tables.operations, np.zeros(len(tables.operations), dtype=np.float32)
+        return Vocabulary(tables, np.ascontiguousarray(keys.T), prior)
+
+    def start(self, ids: NDArray[np.int64], retrieved: Floats, vocabulary: Vocabulary) -> EmbeddedScorer:
+        """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is the query's embedding (384)."""
+        hidden = self._encode("encoder", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0]
+        return EmbeddedScorer(self, hidden, vocabulary.tables.operations @ retrieved, vocabulary)
+
+
+@dataclass
+class Vocabulary:
+    """A catalog as the model points at it: tables, keys of operations (384, n) and what it expects of each beforehand (n)."""
+
+    tables: Tables
+    keys: Floats
+    prior: Floats
+
+
+class EmbeddedScorer:
+    """One query in the decoder. `push` feeds what was decided since and scores what may follow."""
+
+    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, vocabulary: Vocabulary) -> None:
+        self.engine, self.hidden, self.scores, self.vocabulary = engine, hidden, scores, vocabulary
+        self._request = engine._requests["decoder"]
+        self._request.reset_state()
+        self._called = -1
+        self._enum: tuple[int, int] = (-1, -1)
+        k = min(CANDIDATES, len(scores))
+        best = np.argpartition(-scores, k - 1)[:k]
+        self.candidates = best[np.argsort(-scores[best], kind="stable")]
+        offered = np.concatenate([vocabulary.tables.operations[self.candidates], scores[self.candidates, None]], axis=1)
+        self._waiting: list[Floats] = [self._layer("query_in", hidden), self._layer("candidate_in", offered), engine._inputs["symbol"][-1:]]
+
+    def _layer(self, name: str, x: Floats) -> Floats:
+        weights = self.engine._inputs
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]  # type: ignore[no-any-return]
+
+    def _input(self, d: Decision) -> Floats:
+        tables = self.vocabulary.tables
+        match d.kind:
+            case Kind.FIXED:
+                return self.engine._inputs["symbol"][d.index][None]  # type: ignore[no-any-return]
+            case Kind.OPERATION:
+                self._called = d.index
+                return self._layer("operation_in", tables.operations[d.index][None])
+            case Kind.PARAMETER:
+                self._parameter = d.index
+                return self._layer("parameter_in", tables.parameters[tables.parameters_of(self._called)[d.index]][None])
+            case Kind.ENUM:
+                return self._layer("enum_in", tables.enums[tables.enums_at(self._called, self._parameter)[d.index]][None])
+            case Kind.START:
+                return self._layer("start_in", self.hidden[d.index][None])
+            case Kind.END:
+                return self._layer("end_in", self.hidden[d.index][None])
+
+    def push(self, decisions: list[Decision]) -> EmbeddedScores:
+        fed = self._waiting + [self._input(d) for d in decisions]
+        self._waiting = []
+        result = self._request.infer({"x": np.concatenate(fed)[None].astype(np.float32)})
+        return EmbeddedScores(self, np.array(result["heads"], dtype=np.float32)[0, -1])
+
+
+class EmbeddedScores:
+    """Scores at one place; each class is computed only when it is asked for."""
+
+    def __init__(self, scorer: EmbeddedScorer, heads: Floats) -> None:
+        self._scorer = scorer
+        n = len(FIXED)
+        self.fixed: Floats = heads[:n] + scorer.engine._inputs["fixed_bias"]
+        self._queries = heads[n:].reshape(5, WIDTH)
+
+    def operations(self) -> Floats:
+        v = self._scorer.vocabulary
+        return self._queries[0] @ v.keys + v.prior + self._scorer.engine._inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
+
+    def parameters(self, operation: int) -> Floats:
+        t = self._scorer.vocabulary.tables
+        return t.parameters[t.parameters_of(operation)] @ self._queries[1]  # type: ignore[no-any-return]
+
+    def enums(self, operation: int, parameter: int) -> Floats:
+        t = self._scorer.vocabulary.tables
+        return t.enums[t.enums_at(operation, parameter)] @ self._queries[2]  # type: ignore[no-any-return]
+
+    def starts(self) -> Floats:
+        return self._scorer.hidden @ self._queries[3] / np.float32(WIDTH**0.5)  # type: ignore[no-any-return]
+
+    def ends(self) -> Floats:
+        return self._scorer.hidden @ self._queries[4] / np.float32(WIDTH**0.5)  # type: ignore[no-any-return]
+
+
+__all__ = ["Embedded", "EmbeddedScorer", "Vocabulary", "texts"]

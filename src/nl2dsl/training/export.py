@@ -1,0 +1,130 @@
+"""Turns trained weights into the folder that ships: OpenVINO graphs with int8 weights and a few arrays.
+
+In: encoder and writer weights, the retriever, tables. Out: `encoder.xml/bin`, `retriever.xml/bin`, `decoder.xml/bin`, `words.npz` (the word table both encoders
+share), `inputs.npz` (input layers and biases of the writer), `tables.npz`, `tokenizer.json`, `card.json`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nl2dsl.decoding.tables import Tables
+from nl2dsl.training.network import Size, Writer, rotation
+
+
+class EncoderGraph(nn.Module):
+    """MiniLM from word vectors: (b, t, 384) and mask (b, t) -> states (b, t, 384)."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        e = self.encoder.embeddings
+        t = words.shape[1]
+        x = words + e.token_type_embeddings.weight[0] + e.position_embeddings.weight[:t].unsqueeze(0)
+        x = e.LayerNorm(x)
+        bias = (1.0 - mask[:, None, None, :].float()) * -1e4
+        heads, width = self.encoder.config.num_attention_heads, x.shape[-1]
+        for layer in self.encoder.encoder.layer:
+            a = layer.attention.self
+            b = x.shape[0]
+            q, k, v = (f(x).view(b, t, heads, width // heads).transpose(1, 2) for f in (a.query, a.key, a.value))
+            mixed = torch.softmax(q @ k.transpose(-1, -2) / (width // heads) ** 0.5 + bias, dim=-1) @ v
+            x = layer.attention.output.LayerNorm(layer.attention.output.dense(mixed.transpose(1, 2).reshape(b, t, width)) + x)
+            inner = torch.nn.functional.gelu(layer.intermediate.dense(x))
+            x = layer.output.LayerNorm(layer.output.dense(inner) + x)
+        return x
+
+
+class DecoderGraph(nn.Module):
+    """Decoder and heads with explicit keys and values: x (1, t, h), past (1, kv, p, d) for each layer -> heads of the last place, new keys and values."""
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__()
+        self.writer = writer
+
+    def forward(self, x: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        size: Size = self.writer.size
+        before, t = past[0].shape[2], x.shape[1]
+        positions = torch.arange(before, before + t).unsqueeze(0)
+        places = torch.arange(before + t)
+        mask = torch.where(places[None, None, None, :] <= positions[0][None, None, :, None], 0.0, -1e4)
+        cos, sin = rotation(positions, size)
+        kept: list[Tensor] = []
+        for i, layer in enumerate(self.writer.decoder.layers):
+            x, (k, v) = layer(x, cos, sin, mask, (past[2 * i], past[2 * i + 1]))
+            kept += [k, v]
+        return (self.writer.heads(self.writer.decoder.norm(x[:, -1:])), *kept)
+
+
+def _save(graph: Any, path: Path) -> None:
+    import nncf
+    import openvino as ov
+
+    compressed = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    ov.save_model(compressed, str(path), compress_to_fp16=True)
+
+
+def _encoder(encoder: Any, path: Path) -> None:
+    import openvino as ov
+
+    example = (torch.zeros(2, 7, 384), torch.ones(2, 7))
+    graph = ov.convert_model(EncoderGraph(encoder.eval()), example_input=example, input=[("words", [-1, -1, 384]), ("mask", [-1, -1])])
+    _save(graph, path)
+
+
+def _decoder(writer: Writer, path: Path) -> None:
+    import openvino as ov
+    from openvino import opset13 as ops  # noqa: F401
+    from openvino._offline_transformations import apply_make_stateful_transformation
+
+    size = writer.size
+    names = [f"{kind}.{i}" for i in range(size.num_hidden_layers) for kind in ("key", "value")]
+    shape = [1, size.num_key_value_heads, -1, size.head_dim]
+    example = (torch.zeros(1, 3, size.hidden_size), *[torch.zeros(1, size.num_key_value_heads, 2, size.head_dim)] * len(names))
+    graph = ov.convert_model(DecoderGraph(writer.eval()), example_input=example)
+    for port, name in zip(graph.inputs, ["x", *names], strict=True):
+        port.get_tensor().set_names({name})
+        port.get_node().set_partial_shape(ov.PartialShape([1, -1, size.hidden_size] if name == "x" else shape))
+    for port, name in zip(graph.outputs, ["heads", *[f"new.{n}" for n in names]], strict=True):
+        port.get_tensor().set_names({name})
+    graph.validate_nodes_and_infer_types()
+    apply_make_stateful_transformation(graph, {n: f"new.{n}" for n in names})
+    _save(graph, path)
+
+
+def quantised(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int8 rows and their scales: `rows * scales[:, None]` is the table again, to 1/254 of each row's range."""
+    scales = np.maximum(np.abs(table).max(axis=1), 1e-9) / 127
+    return np.round(table / scales[:, None]).astype(np.int8), scales.astype(np.float32)
+
+
+def _arrays(path: Path, **tables: np.ndarray) -> None:
+    stored: dict[str, np.ndarray] = {}
+    for name, table in tables.items():
+        stored[name], stored[f"{name}.scale"] = quantised(table)
+    np.savez(path, **stored)
+
+
+def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokenizer: Path, out: Path) -> None:
+    """Writes the folder. The encoders' word table must be the same one (it is frozen in training)."""
+    out.mkdir(parents=True, exist_ok=True)
+    words = encoder.embeddings.word_embeddings.weight.detach().float().numpy()
+    assert torch.equal(encoder.embeddings.word_embeddings.weight, retriever.embeddings.word_embeddings.weight), "the encoders have different word tables"
+    _arrays(out / "words.npz", words=words)
+    _encoder(encoder, out / "encoder.xml")
+    _encoder(retriever, out / "retriever.xml")
+    _decoder(writer, out / "decoder.xml")
+    layers = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")
+    inputs = {f"{name}.{part}": getattr(getattr(writer, name), part).detach().numpy().astype(np.float16) for name in layers for part in ("weight", "bias")}
+    inputs |= {"symbol": writer.symbol.weight.detach().numpy().astype(np.float16), "fixed_bias": writer.fixed_bias.detach().numpy(), "prior": writer.prior.detach().numpy()}
+    np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
+    _arrays(out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums, residual=writer.residual.detach().numpy())
+    shutil.copyfile(tokenizer, out / "tokenizer.json")

@@ -1,0 +1,164 @@
+"""Fine-tunes MiniLM so that a request lies near the operations it needs.
+
+In: (text, operation ids) pairs from clauses and requests; a catalog. Out: a folder with the encoder's weights, tokenizer and `card.json`.
+
+The loss is a softmax over the operations of the batch and some more (half of them siblings of the gold ones, the hard cases); other gold operations of the same
+request are masked. The paper retrieves shots by similarity (§2). A bank of older embeddings as negatives collapsed: see docs/log.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from nl2dsl.catalog.model import Catalog
+from nl2dsl.retrieval.texts import operation_text
+from nl2dsl.training import minilm
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A text and the operations it asks for."""
+
+    text: str
+    operations: tuple[str, ...]
+
+
+def encode(model: Any, encodings: Sequence[Any], size: int = 32) -> torch.Tensor:
+    """(n, 384) embeddings with gradient; encoded in groups of like length, so that short texts are not padded to the longest."""
+    order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids))
+    made = []
+    for start in range(0, len(order), size):
+        group = order[start : start + size]
+        ids, mask = minilm.batch([encodings[i] for i in group], rows=size)
+        made.append(minilm.pooled(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask).float()[: len(group)])
+    back = torch.empty(len(order), dtype=torch.long)
+    back[torch.tensor(order)] = torch.arange(len(order))
+    return torch.cat(made)[back]
+
+
+def _negatives(gold: Sequence[Sequence[int]], siblings: dict[str, list[int]], total: int, n: int, rng: random.Random) -> list[int]:
+    """The batch's gold operations, then `n` others: half siblings of a gold one, half from anywhere."""
+    connector = {i: name for name, members in siblings.items() for i in members}
+    wanted = dict.fromkeys(o for g in gold for o in g)
+    for i in range(minilm.bucket(len(wanted) + n, 32) - len(wanted)):
+        wanted.setdefault(rng.choice(siblings[connector[rng.choice(rng.choice(gold))]]) if i % 2 else rng.randrange(total))
+    return list(wanted)
+
+
+def embed(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> torch.Tensor:
+    """(n, 384) embeddings, without gradient, longest texts first so that padding stays small."""
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    out = torch.empty(len(texts), 384)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            ids, mask = minilm.batch(tok.encode_batch([texts[i] for i in rows]), rows=size)
+            out[rows] = minilm.pooled(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask).float()[: len(rows)]
+    model.train()
+    return out
+
+
+def recall(queries: torch.Tensor, bank: torch.Tensor, gold: Sequence[set[int]], at: Iterable[int] = (10, 20, 50)) -> dict[int, float]:
+    """Share of gold operations among the best k, averaged over all gold operations."""
+    ranked = (queries @ bank.T).argsort(dim=1, descending=True)
+    found = {}
+    for k in at:
+        hits = sum(len(g & set(row[:k].tolist())) for row, g in zip(ranked, gold, strict=True))
+        found[k] = hits / sum(len(g) for g in gold)
+    return found
+
+
+def train(
+    pairs: Sequence[Pair],
+    catalog: Catalog,
+    out: Path,
+    *,
+    start: Path | None = None,
+    steps: int = 1200,
+    batch_size: int = 64,
+    learning_rate: float = 5e-5,
+    temperature: float = 0.05,
+    negatives: int = 24,
+    seed: int = 0,
+    held_out: dict[str, Sequence[Pair]] | None = None,
+    seconds: float = math.inf,
+) -> None:
+    """One pass of training; stops early when `seconds` are over (the schedule is by time then). Checkpoints at every evaluation."""
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    tok, model = minilm.tokenizer(start), minilm.encoder(start)
+    operations = list(catalog)
+    index = {o.id: i for i, o in enumerate(operations)}
+    encodings = tok.encode_batch([operation_text(o, catalog.connectors[o.connector]) for o in operations])
+    texts = [operation_text(o, catalog.connectors[o.connector]) for o in operations]
+    model.embeddings.requires_grad_(False)  # half of the weights; kept as upstream has them, so that both shipped encoders share one word table
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.01, fused=True)
+    siblings: dict[str, list[int]] = {}
+    for i, o in enumerate(operations):
+        siblings.setdefault(o.connector, []).append(i)
+    began, losses = time.monotonic(), []
+    order: list[int] = []
+    for step in range(steps):
+        progress = max(step / steps, (time.monotonic() - began) / seconds)
+        if progress >= 1:
+            break
+        rate = learning_rate * min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if len(order) < batch_size:
+            order = rng.sample(range(len(pairs)), len(pairs))
+        chosen = [pairs[order.pop()] for _ in range(batch_size)]
+        gold = [[index[o] for o in p.operations if o in index] for p in chosen]
+        keep = [i for i, g in enumerate(gold) if g]
+        chosen, gold = [chosen[i] for i in keep], [gold[i] for i in keep]
+        fresh = _negatives(gold, siblings, len(operations), negatives, rng)
+        place = {o: i for i, o in enumerate(fresh)}
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            queries = encode(model, tok.encode_batch([p.text for p in chosen]))
+            keys = encode(model, [encodings[o] for o in fresh])
+        scores = queries @ keys.T / temperature
+        rows, targets = [], []
+        for row, g in enumerate(gold):
+            for target in g:
+                others = [place[o] for o in g if o != target]
+                rows.append(scores[row].index_fill(0, torch.tensor(others), -1e4) if others else scores[row])
+                targets.append(place[target])
+        loss = cross_entropy(torch.stack(rows), torch.tensor(targets))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+        if (step + 1) % 200 == 0:
+            _report(model, tok, embed(model, tok, texts), index, held_out or {}, step + 1, losses[-200:], time.monotonic() - began)
+            _save(model, tok, out, catalog)
+    bank = embed(model, tok, texts)
+    _report(model, tok, bank, index, held_out or {}, step, losses[-200:], time.monotonic() - began)
+    _save(model, tok, out, catalog)
+
+
+def _report(model: Any, tok: Any, bank: torch.Tensor, index: dict[str, int], sets: dict[str, Sequence[Pair]], step: int, losses: list[float], seconds: float) -> None:
+    line = f"step {step}  {seconds:.0f} s  loss {sum(losses) / max(len(losses), 1):.3f}"
+    for name, rows in sets.items():
+        found = recall(embed(model, tok, [p.text for p in rows]), bank, [{index[o] for o in p.operations if o in index} for p in rows])
+        line += f"  {name} " + " ".join(f"@{k} {v:.3f}" for k, v in found.items())
+    print(line, flush=True)
+
+
+def _save(model: Any, tok: Any, out: Path, catalog: Catalog) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out)
+    tok.save(str(out / "tokenizer.json"))
+    (out / "card.json").write_text(json.dumps({"base": "sentence-transformers/all-MiniLM-L6-v2", "base_sha256": minilm.SHA256, "catalog": catalog.digest}, indent=1))
