@@ -76,6 +76,18 @@ def load(paths: Iterable[str | Path] | str | Path, with_builtin: bool = False) -
     return Catalog(rows.under(found.operations), [*connectors, *found.connectors.values()], found.warnings)
 
 
+PLATFORM = ("commonTrigger", "builtin")
+
+
+def with_platform(catalog: Catalog) -> Catalog:
+    """The catalog and, below it, what every platform has whatever its connectors: schedule, button and request triggers, delays, responses, data operations."""
+    rows, connectors = _shipped()
+    own = {o.id: o for o in catalog}
+    platform = {id: rows[id] for id in rows if id.split(".", 1)[0] in PLATFORM and id not in own}
+    named = [c for c in connectors if c.name in PLATFORM and c.name not in catalog.connectors]
+    return Catalog({**platform, **own}, [*named, *catalog.connectors.values()], catalog.warnings)
+
+
 def write(catalog: Catalog, path: str | Path) -> None:
     """Writes a catalog as our own lines, packed if the name ends in `.gz`; `load` gives it back with the same digest."""
     path = Path(path)

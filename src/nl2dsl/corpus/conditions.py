@@ -1,6 +1,7 @@
 """Condition phrases: the words of a test and the test they mean.
 
-In: a random generator and the outputs of the operation the test is about. Out: `Tested` with the clause ("the amount is over 500"), a note ("amount > 500"), the clause for
+In: a random generator and the outputs of the operation the test is about. Out: `Tested` with the clause ("the amount is over 500"), a note ("amount
+> 500"), the clause for
 "unless" where it has one, words that stand before a plural ("high priority"), and the `Test`. Left and right of a test are words of the clause.
 """
 
@@ -15,11 +16,13 @@ from nl2dsl.corpus.values import People
 from nl2dsl.dsl.sketch import Condition, Test
 
 _NUMBERS = (
-    "amount", "total", "price", "cost", "quantity", "score", "rating", "budget", "hours", "stock", "discount", "order value", "invoice total", "headcount", "days left", "balance", "weight", "deal size",
+    "amount", "total", "price", "cost", "quantity", "score", "rating", "budget", "hours", "stock", "discount", "order value", "invoice total",
+    "headcount", "days left", "balance", "weight", "deal size",
     "number of guests", "mileage", "duration", "percentage", "salary", "points", "order total", "expense", "sum", "count", "fee", "number of people",
 )  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "status": ("Done", "Approved", "Open", "Closed", "Pending", "Overdue", "Rejected", "In progress", "Cancelled", "Shipped", "Paid", "Unpaid", "New", "Active", "Expired", "On hold", "Completed", "Draft", "Failed", "Ready", "Confirmed"),
+    "status": ("Done", "Approved", "Open", "Closed", "Pending", "Overdue", "Rejected", "In progress", "Cancelled", "Shipped", "Paid", "Unpaid",
+    "New", "Active", "Expired", "On hold", "Completed", "Draft", "Failed", "Ready", "Confirmed"),
     "priority": ("High", "Urgent", "Low", "Critical", "P1", "Medium", "Normal"),
     "category": ("Complaint", "Hardware", "Software", "Billing", "Safety", "Travel", "Training", "Maintenance", "Question", "Bug"),
     "department": ("HR", "IT", "Sales", "Finance", "Marketing", "Legal", "Operations"),
@@ -41,13 +44,63 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "phase": ("Design", "Build", "Go live", "Closing"),
     "class": ("Spam", "VIP", "Partner"),
 }  # fmt: skip
-_FLAGS = ("urgent", "VIP", "paid", "completed", "active", "confidential", "consent", "newsletter", "signed", "laptop needed", "travel required", "first aid", "parking", "approved by finance", "remote", "vegan", "escalated", "billable")
+_FLAGS = (
+    "urgent",
+    "VIP",
+    "paid",
+    "completed",
+    "active",
+    "confidential",
+    "consent",
+    "newsletter",
+    "signed",
+    "laptop needed",
+    "travel required",
+    "first aid",
+    "parking",
+    "approved by finance",
+    "remote",
+    "vegan",
+    "escalated",
+    "billable",
+)
 _TEXTS = {
     "mail": ("subject", "body", "sender", "subject line", "message", "sender address"),
     "file": ("name", "file name", "filename", "title", "path"),
     "row": ("title", "description", "name", "comment", "notes", "company", "remarks", "email", "address"),
 }
-WORDS = ("invoice", "urgent", "order", "complaint", "refund", "contract", "offer", "cancel", "quote", "error", "holiday", "report", "newsletter", "CV", "delivery", "final", "draft", "test", "VIP", "warranty", "budget", "signed", "unsubscribe", "Acme", "PO", "payment", "demo", "outage", "password", "meeting")
+WORDS = (
+    "invoice",
+    "urgent",
+    "order",
+    "complaint",
+    "refund",
+    "contract",
+    "offer",
+    "cancel",
+    "quote",
+    "error",
+    "holiday",
+    "report",
+    "newsletter",
+    "CV",
+    "delivery",
+    "final",
+    "draft",
+    "test",
+    "VIP",
+    "warranty",
+    "budget",
+    "signed",
+    "unsubscribe",
+    "Acme",
+    "PO",
+    "payment",
+    "demo",
+    "outage",
+    "password",
+    "meeting",
+)
 _ENDINGS = (".pdf", ".xlsx", ".docx", ".csv", ".zip", ".jpg", ".png")
 _AT_HOME = {"==": "!=", "!=": "==", ">": "<=", "<": ">=", ">=": "<", "<=": ">"}
 
@@ -81,7 +134,11 @@ _DULL = re.compile(r"\bid$|\bids$|^id$|@|value$|link|key|token|href|guid|url|eta
 
 
 def _output_field(rng: Random, outputs: Mapping[str, str]) -> tuple[str, str] | None:
-    useful = [(p, r) for p, r in outputs.items() if r in ("status", "choice", "number", "money", "boolean", "title", "text", "country") and not _DULL.search(p)]
+    useful = [
+        (p, r)
+        for p, r in outputs.items()
+        if r in ("status", "choice", "number", "money", "boolean", "title", "text", "country") and not _DULL.search(p)
+    ]
     if not useful:
         return None
     path, role = rng.choice(useful)
@@ -93,7 +150,44 @@ _MONEY = re.compile(r"amount|total|price|cost|budget|value|balance|salary|expens
 
 
 def _amount(rng: Random, money: bool) -> tuple[str, int]:
-    n = rng.choice((2, 3, 5, 10, 15, 20, 25, 30, 40, 50, 75, 80, 90, 100, 120, 150, 200, 250, 300, 400, 500, 500, 750, 1000, 1000, 1500, 2000, 2500, 5000, 5000, 10000, 20000, 50000, 100000))
+    n = rng.choice(
+        (
+            2,
+            3,
+            5,
+            10,
+            15,
+            20,
+            25,
+            30,
+            40,
+            50,
+            75,
+            80,
+            90,
+            100,
+            120,
+            150,
+            200,
+            250,
+            300,
+            400,
+            500,
+            500,
+            750,
+            1000,
+            1000,
+            1500,
+            2000,
+            2500,
+            5000,
+            5000,
+            10000,
+            20000,
+            50000,
+            100000,
+        )
+    )
     pick = rng.random()
     if n >= 1000 and pick < 0.35:
         return rng.choice((f"{n:,}", f"{n:,}", f"{n // 1000}k" if n % 1000 == 0 else f"{n:,}")), n
@@ -103,10 +197,13 @@ def _amount(rng: Random, money: bool) -> tuple[str, int]:
 
 
 _COMPARE: dict[str, tuple[str, ...]] = {
-    ">": ("{the} is over {v}", "{the} is above {v}", "{the} is more than {v}", "{the} is greater than {v}", "{the} exceeds {v}", "{the} goes over {v}", "{the} is higher than {v}", "{the} > {v}", "{the} tops {v}", "{the} is bigger than {v}", "{the} is beyond {v}"),
-    "<": ("{the} is under {v}", "{the} is below {v}", "{the} is less than {v}", "{the} is lower than {v}", "{the} drops below {v}", "{the} < {v}", "{the} is smaller than {v}", "{the} falls under {v}"),
+    ">": ("{the} is over {v}", "{the} is above {v}", "{the} is more than {v}", "{the} is greater than {v}", "{the} exceeds {v}",
+    "{the} goes over {v}", "{the} is higher than {v}", "{the} > {v}", "{the} tops {v}", "{the} is bigger than {v}", "{the} is beyond {v}"),
+    "<": ("{the} is under {v}", "{the} is below {v}", "{the} is less than {v}", "{the} is lower than {v}", "{the} drops below {v}", "{the} < {v}",
+    "{the} is smaller than {v}", "{the} falls under {v}"),
     ">=": ("{the} is at least {v}", "{the} is {v} or more", "{the} is {v} or higher", "{the} >= {v}", "{the} reaches {v}", "{the} is {v} and up"),
-    "<=": ("{the} is at most {v}", "{the} is {v} or less", "{the} is no more than {v}", "{the} <= {v}", "{the} is {v} or below", "{the} doesn't exceed {v}"),
+    "<=": ("{the} is at most {v}", "{the} is {v} or less", "{the} is no more than {v}", "{the} <= {v}", "{the} is {v} or below",
+    "{the} doesn't exceed {v}"),
 }  # fmt: skip
 
 
@@ -128,11 +225,49 @@ def _choice(rng: Random, field: str, values: tuple[str, ...]) -> Tested:
     name = field if rng.random() < 0.75 else field.capitalize()
     the = rng.choice((f"the {name}", f"the {name}", name, f"its {name}", f"the {name} column", f"the {name} field"))
     if rng.random() < 0.13:
-        clause = rng.choice(("{the} is not {v}", "{the} isn't {v}", "{the} is anything but {v}", "{the} is something other than {v}", "{the} != {v}", "{the} differs from {v}")).format(the=the, v=said)
+        clause = rng.choice(
+            (
+                "{the} is not {v}",
+                "{the} isn't {v}",
+                "{the} is anything but {v}",
+                "{the} is something other than {v}",
+                "{the} != {v}",
+                "{the} differs from {v}",
+            )
+        ).format(the=the, v=said)
         return Tested(clause, f"{name} != {said}", Test("compare", name, "!=", value))
-    clause = rng.choice(("{the} is {v}", "{the} is {v}", "{the} is {v}", "{the} equals {v}", "{the} = {v}", "{the} is set to {v}", "{the} says {v}", "{the} reads {v}", "{the} is marked as {v}", "{the} turns {v}", "{the} shows {v}", "it has {v} as {name}", "it has the {name} {v}")).format(the=the, v=said, name=name)
-    before = f"{value} {name}" if field in ("priority", "severity", "stage", "region", "plan") else f"{value}" if field in ("status", "type") and value[0].islower() else ""
-    return Tested(clause, rng.choice((f"{name} = {said}", f"{name} is {said}", f"{name}: {said}", f"{name} == {said}")), Test("compare", name, "==", value), before, f"{the} is {said}", Test("compare", name, "!=", value))
+    clause = rng.choice(
+        (
+            "{the} is {v}",
+            "{the} is {v}",
+            "{the} is {v}",
+            "{the} equals {v}",
+            "{the} = {v}",
+            "{the} is set to {v}",
+            "{the} says {v}",
+            "{the} reads {v}",
+            "{the} is marked as {v}",
+            "{the} turns {v}",
+            "{the} shows {v}",
+            "it has {v} as {name}",
+            "it has the {name} {v}",
+        )
+    ).format(the=the, v=said, name=name)
+    before = (
+        f"{value} {name}"
+        if field in ("priority", "severity", "stage", "region", "plan")
+        else f"{value}"
+        if field in ("status", "type") and value[0].islower()
+        else ""
+    )
+    return Tested(
+        clause,
+        rng.choice((f"{name} = {said}", f"{name} is {said}", f"{name}: {said}", f"{name} == {said}")),
+        Test("compare", name, "==", value),
+        before,
+        f"{the} is {said}",
+        Test("compare", name, "!=", value),
+    )
 
 
 def _text(rng: Random, field: str, kind: str) -> Tested:
@@ -146,26 +281,84 @@ def _text(rng: Random, field: str, kind: str) -> Tested:
     if rng.random() < 0.14:
         clause = rng.choice(("the {f} starts with {v}", "the {f} begins with {v}", "{f} starts with {v}")).format(f=field, v=bare)
         return Tested(clause, f"{field} starts with {bare}", Test("compare", field, "startsWith", value))
-    clause = rng.choice(("the {f} contains {v}", "the {f} contains {v}", "the {f} has {v} in it", "{v} is in the {f}", "the {f} mentions {v}", "the {f} includes {v}", "there's {v} in the {f}", "{f} contains {v}", "it has {v} in the {f}", "it says {v} in the {f}")).format(f=field, v=said)
-    return Tested(clause, rng.choice((f"{field} contains {bare}", f"{bare} in {field}", f"{field} has {bare}")), Test("compare", field, "contains", value))
+    clause = rng.choice(
+        (
+            "the {f} contains {v}",
+            "the {f} contains {v}",
+            "the {f} has {v} in it",
+            "{v} is in the {f}",
+            "the {f} mentions {v}",
+            "the {f} includes {v}",
+            "there's {v} in the {f}",
+            "{f} contains {v}",
+            "it has {v} in the {f}",
+            "it says {v} in the {f}",
+        )
+    ).format(f=field, v=said)
+    return Tested(
+        clause, rng.choice((f"{field} contains {bare}", f"{bare} in {field}", f"{field} has {bare}")), Test("compare", field, "contains", value)
+    )
 
 
 def _flag(rng: Random, field: str) -> Tested:
     value = rng.random() < 0.75
     yes = ("{f} is ticked", "{f} is checked", "{f} is true", "{f} is set to yes", "the {f} box is ticked", "{f} = yes", "the answer to {f} is yes")
-    no = ("{f} is not ticked", "{f} isn't checked", "{f} is false", "{f} is set to no", "the {f} box is unticked", "{f} = no", "the answer to {f} is no")
+    no = (
+        "{f} is not ticked",
+        "{f} isn't checked",
+        "{f} is false",
+        "{f} is set to no",
+        "the {f} box is unticked",
+        "{f} = no",
+        "the answer to {f} is no",
+    )
     clause = rng.choice(yes if value else no).format(f=field)
-    return Tested(clause, f"{field} = {'yes' if value else 'no'}", Test("compare", field, "==", value), "", rng.choice(no if value else yes).format(f=field), Test("compare", field, "==", value))
+    return Tested(
+        clause,
+        f"{field} = {'yes' if value else 'no'}",
+        Test("compare", field, "==", value),
+        "",
+        rng.choice(no if value else yes).format(f=field),
+        Test("compare", field, "==", value),
+    )
 
 
 def _blank(rng: Random, field: str) -> Tested:
     if rng.random() < 0.7:
-        return Tested(rng.choice(("the {f} is empty", "the {f} is blank", "there's no {f}", "the {f} is missing", "{f} is empty", "no {f} is given")).format(f=field), f"no {field}", Test("compare", field, "==", ""), "", f"the {field} is filled in", Test("compare", field, "==", ""))
-    return Tested(rng.choice(("the {f} is filled in", "there is a {f}", "the {f} is not empty", "{f} isn't blank")).format(f=field), f"{field} filled", Test("compare", field, "!=", ""))
+        return Tested(
+            rng.choice(("the {f} is empty", "the {f} is blank", "there's no {f}", "the {f} is missing", "{f} is empty", "no {f} is given")).format(
+                f=field
+            ),
+            f"no {field}",
+            Test("compare", field, "==", ""),
+            "",
+            f"the {field} is filled in",
+            Test("compare", field, "==", ""),
+        )
+    return Tested(
+        rng.choice(("the {f} is filled in", "there is a {f}", "the {f} is not empty", "{f} isn't blank")).format(f=field),
+        f"{field} filled",
+        Test("compare", field, "!=", ""),
+    )
 
 
 def _date(rng: Random) -> Tested:
-    field = rng.choice(("due date", "deadline", "expiry date", "end date", "start date", "renewal date", "date", "delivery date", "birthday", "last modified", "created date", "review date"))
+    field = rng.choice(
+        (
+            "due date",
+            "deadline",
+            "expiry date",
+            "end date",
+            "start date",
+            "renewal date",
+            "date",
+            "delivery date",
+            "birthday",
+            "last modified",
+            "created date",
+            "review date",
+        )
+    )
     day = rng.choice(("today", "today", "tomorrow", "today", "yesterday"))
     pick = rng.random()
     if pick < 0.45:
@@ -181,11 +374,16 @@ def _date(rng: Random) -> Tested:
 
 def _sender(rng: Random) -> Tested:
     who = People(rng).address()
-    return Tested(rng.choice((f"the sender is {who}", f"sender = {who}", f"the sender address is {who}")), f"sender = {who}", Test("compare", "sender", "==", who))
+    return Tested(
+        rng.choice((f"the sender is {who}", f"sender = {who}", f"the sender address is {who}")),
+        f"sender = {who}",
+        Test("compare", "sender", "==", who),
+    )
 
 
 def tested(rng: Random, operation: str, outputs: Mapping[str, str], filtered: bool = False) -> Tested:
-    """One test about what an operation delivers; `filtered`: a mail trigger that has parameters for subject and sender, so that no test is about those."""
+    """One test about what an operation delivers; `filtered`: a mail trigger that has parameters for subject and sender, so that no test is about
+    those."""
     kind = kind_of_source(operation)
     pick = rng.random()
     if filtered:
@@ -205,7 +403,11 @@ def tested(rng: Random, operation: str, outputs: Mapping[str, str], filtered: bo
         if role == "boolean":
             return _flag(rng, field)
         if role in ("status", "choice", "country"):
-            return _choice(rng, field, _CHOICES.get(field, _CHOICES[rng.choice(("status", "priority", "type", "result"))] if role != "country" else _CHOICES["country"]))
+            return _choice(
+                rng,
+                field,
+                _CHOICES.get(field, _CHOICES[rng.choice(("status", "priority", "type", "result"))] if role != "country" else _CHOICES["country"]),
+            )
         return _text(rng, field, kind)
     if kind in ("mail", "file") and pick < 0.75:
         return _text(rng, rng.choice(_TEXTS[kind]), kind)
@@ -245,7 +447,10 @@ def both(rng: Random, operation: str, outputs: Mapping[str, str], filtered: bool
     return Tests(f"{first.clause} {word} {second.clause}", f"{first.note} {word} {second.note}", Condition((first.test, second.test), joined))
 
 
-_FIELD = re.compile(r"(?!.*\b(?:says?|is|are|has|have|called|named|for|to|by|with|than|if|the|older|over|under|more|less|comes?|came|gets?)\b)[A-Za-z][A-Za-z -]{1,24}")
+_FIELD = re.compile(
+    r"(?!.*\b(?:says?|is|are|has|have|called|named|for|to|by|with|than|if|the|"
+    r"older|over|under|more|less|comes?|came|gets?)\b)[A-Za-z][A-Za-z -]{1,24}"
+)
 
 
 def names_a_field(words: str) -> bool:
@@ -267,7 +472,9 @@ def said(rng: Random, test: Test) -> Tests | None:
     if operator in _COMPARE:
         return Tests(rng.choice(_COMPARE[operator]).format(the=the, v=words), f"{field} {operator} {words}", Condition((test,)))
     if right == "":
-        return Tests(f"the {field} is {'empty' if operator == '==' else 'not empty'}", f"{'no ' if operator == '==' else 'has '}{field}", Condition((test,)))
+        return Tests(
+            f"the {field} is {'empty' if operator == '==' else 'not empty'}", f"{'no ' if operator == '==' else 'has '}{field}", Condition((test,))
+        )
     quoted = words if rng.random() < 0.75 else f'"{words}"'
     verbs = {
         "==": ("is", "is", "equals", "=", "is set to", "says", "reads", "is marked as", "shows"),
@@ -289,7 +496,19 @@ def cases(rng: Random) -> tuple[str, tuple[str, ...]]:
 def goal(rng: Random) -> Tests:
     """What a repetition waits for."""
     field = rng.choice(("status", "state", "status", "result", "progress"))
-    value = rng.choice(("Completed", "done", "Succeeded", "finished", "ready", "completed", "Signed", "closed", "delivered", "Approved", "running", "success"))
-    clause = rng.choice(("the {f} is {v}", "the {f} says {v}", "the {f} is {v}", "{f} = {v}", "the {f} turns {v}", "the {f} becomes {v}", "its {f} reads {v}", "the {f} comes back as {v}")).format(f=field, v=value)
+    value = rng.choice(
+        ("Completed", "done", "Succeeded", "finished", "ready", "completed", "Signed", "closed", "delivered", "Approved", "running", "success")
+    )
+    clause = rng.choice(
+        (
+            "the {f} is {v}",
+            "the {f} says {v}",
+            "the {f} is {v}",
+            "{f} = {v}",
+            "the {f} turns {v}",
+            "the {f} becomes {v}",
+            "its {f} reads {v}",
+            "the {f} comes back as {v}",
+        )
+    ).format(f=field, v=value)
     return Tests(clause, f"{field} = {value}", Condition((Test("compare", field, "==", value),)))
-

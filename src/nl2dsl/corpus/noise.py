@@ -1,7 +1,9 @@
 """Typing noise: what thumbs and haste do to a request, leaving alone what the sketch has to copy.
 
-In: a query, the stated words that must stay as they are, and a random generator. Out: the query with slips: neighbouring keys, dropped or doubled letters, swapped letters, short forms
-of common words, missing capitals and punctuation. Every protected word that was in the query is in the result, letter for letter (except where all is lower case: then the caller
+In: a query, the stated words that must stay as they are, and a random generator. Out: the query with slips: neighbouring keys, dropped or doubled
+letters, swapped letters, short forms
+of common words, missing capitals and punctuation. Every protected word that was in the query is in the result, letter for letter (except where all
+is lower case: then the caller
 takes the values from the query).
 """
 
@@ -14,10 +16,14 @@ from random import Random
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {c: "".join(row[max(0, i - 1) : i] + row[i + 1 : i + 2]) for row in _ROWS for i, c in enumerate(row)}
 _SHORT = {
-    "you": "u", "please": "pls", "are": "r", "because": "bc", "and": "&", "with": "w/", "message": "msg", "messages": "msgs", "tomorrow": "tmrw", "people": "ppl", "thanks": "thx", "before": "b4", "for": "4", "to": "2", "be": "b",
-    "about": "abt", "someone": "some1", "everyone": "every1", "without": "w/o", "through": "thru", "your": "ur", "appointment": "appt", "document": "doc", "information": "info", "whenever": "whenevr", "attachment": "attachmnt",
-    "automatically": "auto", "manager": "mgr", "department": "dept", "approval": "aprvl", "number": "nr", "okay": "ok", "want to": "wanna", "minutes": "mins", "hours": "hrs", "weeks": "wks", "morning": "mornin", "picture": "pic", "every": "evry",
-    "spreadsheet": "sheet", "calendar": "cal", "address": "addr", "response": "resp", "what": "wat", "have": "hav", "could": "cud", "should": "shud", "otherwise": "othrwise", "something": "smth", "new": "nu", "when": "wen", "email": "mail",
+    "you": "u", "please": "pls", "are": "r", "because": "bc", "and": "&", "with": "w/", "message": "msg", "messages": "msgs", "tomorrow": "tmrw",
+    "people": "ppl", "thanks": "thx", "before": "b4", "for": "4", "to": "2", "be": "b",
+    "about": "abt", "someone": "some1", "everyone": "every1", "without": "w/o", "through": "thru", "your": "ur", "appointment": "appt",
+    "document": "doc", "information": "info", "whenever": "whenevr", "attachment": "attachmnt",
+    "automatically": "auto", "manager": "mgr", "department": "dept", "approval": "aprvl", "number": "nr", "okay": "ok", "want to": "wanna",
+    "minutes": "mins", "hours": "hrs", "weeks": "wks", "morning": "mornin", "picture": "pic", "every": "evry",
+    "spreadsheet": "sheet", "calendar": "cal", "address": "addr", "response": "resp", "what": "wat", "have": "hav", "could": "cud",
+    "should": "shud", "otherwise": "othrwise", "something": "smth", "new": "nu", "when": "wen", "email": "mail",
 }  # fmt: skip
 _RARE = frozenset(("for", "to", "be", "and", "new", "when", "have", "every"))
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")

@@ -1,7 +1,9 @@
 """The inventory of wordings: how people say each operation, which values a clause states, and how often operations follow one another.
 
-In: `operations.jsonl` (clauses with `{parameter}` slots, plausible values, roles), `connectors.json` (nicknames) and `counts.json` (how often operations start a
-request, occur in one and follow one another; counted in the curated requests), and the catalog for types and enums. Out: an `Inventory` of frozen `Wording`s whose
+In: `operations.jsonl` (clauses with `{parameter}` slots, plausible values, roles), `connectors.json` (nicknames) and `counts.json` (how often
+operations start a
+request, occur in one and follow one another; counted in the curated requests), and the catalog for types and enums. Out: an `Inventory` of frozen
+`Wording`s whose
 clauses are already cut at their slots and whose values are already what the flow will hold, so that sampling only draws and joins.
 """
 
@@ -16,7 +18,8 @@ from pathlib import Path
 
 from nl2dsl.catalog import read
 from nl2dsl.catalog.model import Catalog, Operation, Parameter
-from nl2dsl.dsl.sketch import Scalar, Sketch, parse
+from nl2dsl.corpus import requests
+from nl2dsl.dsl.sketch import Scalar, Sketch
 
 FOLDER = Path(__file__).parents[3] / "data" / "wording"
 FORMS = ("imperative", "noun", "terse", "when")
@@ -29,15 +32,18 @@ LANGUAGE = frozenset(
 _SLOT = re.compile(r"\{([^{}]+)\}")
 _FOLD = re.compile(r"[^a-z0-9]")
 _POINTER = re.compile(
-    r"(?:me|us|him|her|them|it|my|our|the|his|their|its|an?|all|every|each|any|today's|yesterday's|this|that|these|those|everyone|everybody|nobody|someone|whoever)(?=\s|$)"
+    r"(?:me|us|him|her|them|it|my|our|the|his|their|its|an?|all|every|each|any|today's|yesterday's|"
+    r"this|that|these|those|everyone|everybody|nobody|someone|whoever)(?=\s|$)"
 )
 # people who are in the data of a run, not named in the request
 _IN_DATA = re.compile(
     r"request(?:er|or|ers)|sender|applicant|author|creator|attendee|customer|client|owner|submitter|invitee|buyer|person|respondent|user|contact|"
-    r"reporter|assignee|member|guest|candidate|subscriber|organi[sz]er|caller|donor|visitor|participant|employee|manager|boss|approver|recipient|one\b|who\b|whole|team$"
+    r"reporter|assignee|member|guest|candidate|subscriber|organi[sz]er|caller|donor|visitor|"
+    r"participant|employee|manager|boss|approver|recipient|one\b|who\b|whole|team$"
 )
 _CLAUSE_VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|will|can|came|comes|starts|started|ships|shipped|arrives|arrived|needs|failed|finished|went|goes|filled|changed|did)\b"
+    r"\b(?:is|are|was|were|has|have|had|will|can|came|comes|starts|started|ships|shipped|arrives|arrived|"
+    r"needs|failed|finished|went|goes|filled|changed|did)\b"
 )
 _TRUE = frozenset(("true", "yes", "on", "archived", "private"))
 _FALSE = frozenset(("false", "no", "off", "open", "public"))
@@ -249,16 +255,7 @@ def wording_of(row: Mapping[str, object], operation: Operation) -> Wording:
 
 def shapes(folder: Path) -> tuple[Sketch, ...]:
     """The sketches of the curated requests in a folder, without their sentences: which operations and which control go together in real life."""
-    found = []
-    for path in sorted(folder.glob("*.requests")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("F:"):
-                try:
-                    found.append(parse(line[2:].strip()))
-                except ValueError:
-                    # the file's own reader tells its errors; here such a row only is no shape
-                    continue
-    return tuple(found)
+    return tuple(request.sketch for path in sorted(folder.glob("*.requests")) for request in requests.read(path))
 
 
 def load(folder: Path = FOLDER, catalog: Catalog | None = None) -> Inventory:

@@ -40,7 +40,7 @@ class Decision(NamedTuple):
 WORDS = ("Status", "Type", "Priority", "Stage", "Category", "amount", "total", "sender", "from", "subject", "title", "message", "text", "file name", "file type", "extension",
          "size", "sentiment", "score", "rating", "temperature", "forecast", "answer", "choice", "response", "date", "due date", "quantity", "stock", "department", "country", "language",
          "count", "price", "state", "severity", "body", "email", "name", "attachments", "assigned to", "status code", "link", "Approved", "High", "Completed", "Yes", "No", "positive", "negative",
-         "pdf", "Done", "image", "empty", "rain")  # fmt: skip
+         "pdf", "Done", "image", "empty", "rain", "result", "today", "age", "due", "new", "changed")  # fmt: skip
 TESTS = ("approved", "rejected", "found", "none")
 CONTROL = ("end", "if", "for", "switch", "do", "close", "else", "case", "default", "and", "or", "endcondition", "compare", "true", "false", "endlist")
 HIGHEST = 100
@@ -164,10 +164,11 @@ class _Writer:
             if isinstance(value, int) and 0 <= value <= HIGHEST:
                 return self.put(f"number:{value}")
             raise NotSayable(f"number {value}")
-        if self.span(value):
+        if value and self.span(value):
             return None
-        if value.lower() in _WORD_INDEX:
-            self.out.append(Decision(Kind.FIXED, FIRST_WORD + _WORD_INDEX[value.lower()]))
+        word = value.lower() or "empty"
+        if word in _WORD_INDEX:
+            self.out.append(Decision(Kind.FIXED, FIRST_WORD + _WORD_INDEX[word]))
             return None
         raise NotSayable(f"`{value}` is not in the query")
 
@@ -365,7 +366,7 @@ class _Decoder:
         name = self.symbol()
         self.at += 1
         if name.startswith("word:"):
-            return name[5:]
+            return name[5:] if name != "word:empty" else ""
         if name.startswith("number:"):
             return int(name[7:])
         if name in ("true", "false"):

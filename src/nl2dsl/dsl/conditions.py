@@ -1,7 +1,8 @@
 """Conditions of a sketch, made into expressions over what is in scope.
 
-In: `approved`, `found`, `"due date" < "30 days"` and the scope at that place. Out: an expression of type boolean, or the subject of a switch. The words on the left find the
-output whose name they say; where none does, they are taken for a column of the nearest data (`triggerOutputs.body["Due date"]`).
+In: `approved`, `found`, `"due date" < "30 days"` and the scope at that place. Out: an expression of type boolean, or the subject of a switch.
+The words on the left find the output whose name they say; where none does, they are taken for a column of the nearest data
+(`triggerOutputs.body["Due date"]`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import re
 from functools import reduce
 from typing import NamedTuple
 
-from nl2dsl.dsl.scope import Field, Key, Listing, Scope, Source, call_of, path, words
+from nl2dsl.dsl.profiles import Field, Key, Listing, words
+from nl2dsl.dsl.scope import Scope, Source, call_of, path
 from nl2dsl.dsl.sketch import Condition, Scalar, Test
 from nl2dsl.dsl.tree import Binary, Expression, Function, Literal, Name, Not
 
 _SYNONYMS = {
-    word: frozenset(line.split())
+    word: tuple(line.split()[1:])
     for line in """
     sender from
     from sender
@@ -70,18 +72,22 @@ _SYNONYMS = {
     """.strip().splitlines()
     for word in (line.split()[0],)
 }
-_IDLE = frozenset("the a an of is in its it's it column field value this that their there has have".split())
-_COUNTS = frozenset("count row rows number many result results total items item record entries list".split())
+_IDLE = frozenset(("the", "a", "an", "of", "is", "in", "its", "it", "s", "column", "field", "value", "this", "that", "their", "there", "has", "have"))
+_COUNTS = frozenset(("count", "row", "number", "many", "result", "total", "item", "record", "entry", "entrie", "list"))
+_ASPECTS = frozenset(("type", "id", "code", "count", "url", "link", "encoded", "version"))  # of a thing, not the thing
 _OUTCOMES = ("outcome", "selectedOption", "SelectedOption", "submitActionId")
 
-_NUMBERS = {w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())} | {"a": 1, "an": 1, "": 1, "thirty": 30}
+_SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = {w: n for n, w in enumerate(_SPELLED)} | {"a": 1, "an": 1, "": 1, "thirty": 30}
 _DURATION = re.compile(
-    r"(?:within |next |last |past |the |in |over )*(?P<n>\d+|[a-z]*?) ?(?P<unit>minutes?|mins?|hours?|hrs?|h|days?|d|weeks?|wks?|months?|years?|yrs?|yr)(?: old| ago)?",
+    r"(?:within |next |last |past |the |in |over |this )*(?P<n>\d+|[a-z]*?) ?"
+    r"(?P<unit>minutes?|mins?|hours?|hrs?|h|days?|d|weeks?|wks?|months?|years?|yrs?|yr)(?: old| ago)?",
     re.IGNORECASE,
 )
 _ADDS = {"m": ("addMinutes", 1), "h": ("addHours", 1), "d": ("addDays", 1), "w": ("addDays", 7)}
 _DAYS = {"today": 0, "now": 0, "tomorrow": 1, "yesterday": -1}
 _DAY = "yyyy-MM-dd"
+_MONTH = "yyyy-MM"
 _SIZES = {"k": 1_000, "kb": 1_024, "mb": 1_048_576, "gb": 1_073_741_824, "m": 1_000_000, "%": 1, "": 1}
 _AMOUNT = re.compile(r"[^\w-]*(?P<n>-?\d[\d,]*(?:\.\d+)?)\s?(?P<unit>k|kb|mb|gb|m|%|)\Z", re.IGNORECASE)
 
@@ -199,6 +205,8 @@ def _compare_date(left: Found, operator: str, right: str) -> Expression | None:
     """`today`, `30 days`: `<` is longer ago than that, `<=` is within that from now, `==` is that day."""
     if right.lower() in _DAYS:
         return _compare_day(left.value, operator, _moved("addDays", _DAYS[right.lower()]), right.lower() == "now")
+    if right.lower() in ("this month", "current month", "the month", "within the month"):
+        return _compare_month(left.value, operator)
     match = _DURATION.fullmatch(right)
     if match is None:
         return None
@@ -237,6 +245,12 @@ def _compare_day(value: Expression, operator: str, day: Expression, exact: bool)
     if exact:
         return Binary(operator, value, day)
     return Binary(operator, call_of("formatDateTime", value, Literal(_DAY)), call_of("formatDateTime", day, Literal(_DAY)))
+
+
+def _compare_month(value: Expression, operator: str) -> Expression:
+    if operator in ("==", "!="):
+        return Binary(operator, call_of("formatDateTime", value, Literal(_MONTH)), call_of("formatDateTime", Function("utcNow", ()), Literal(_MONTH)))
+    return Binary(operator, value, call_of("startOfMonth", Function("utcNow", ())))
 
 
 # --- what the left side means --------------------------------------------------------------------------------------------------
@@ -289,11 +303,11 @@ def _score(said: list[str], field: Field, text: str) -> float:
         return 4.0
     if field.role == "record_id":
         return 0.0
-    synonyms = _SYNONYMS.get(joined, frozenset())
-    if not synonyms.isdisjoint(named) or "".join(field.words) in synonyms:
-        return 2.5 if len(named) == 1 else 2.4 - len(named) / 100
+    for rank, synonym in enumerate(_SYNONYMS.get(joined, ())):
+        if synonym in named or synonym == "".join(field.words):
+            return (2.5 if len(named) == 1 else 2.4 - len(named) / 100) - rank / 50
     if wanted <= named and len(named - wanted) <= 2:
-        return 3.0 - len(named - wanted) / 10
+        return (3.0 if _ASPECTS.isdisjoint(named - wanted) else 2.2) - len(named - wanted) / 10
     return 0.0
 
 

@@ -1,7 +1,7 @@
 """Values a sentence states, made into values an operation takes.
 
-In: a key and a value of a sketch, the operation. Out: the key as it is on the wire and an expression that the checker accepts, or None where the words cannot be such a
-value (`"All Company"` for a numeric id): better asked for than wrong.
+In: a key and a value of a sketch, the operation. Out: the key as it is on the wire and an expression that the checker accepts, or None where the
+words cannot be such a value (`"All Company"` for a numeric id): better asked for than wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nl2dsl.catalog.model import Operation, Parameter
 from nl2dsl.dsl.sketch import Scalar, Value
 from nl2dsl.dsl.tree import Array, Entry, Expression, Literal
 
-_CHOICE_COLUMNS = frozenset("status priority category stage state severity type department phase urgency impact risk".split())
+_CHOICE_COLUMNS = ("status", "priority", "category", "stage", "state", "severity", "type", "department", "phase", "urgency", "impact", "risk")
 _LISTS_OF_SHAREPOINT = ("PostItem", "PatchItem", "PatchFileItem")
 
 # Numbers the platform gives to words.

@@ -1,8 +1,8 @@
 """From a sketch to a whole flow: names, data, loops and conditions.
 
-In: a `Sketch` (operations, stated values, control), the catalog, and the request's words if at hand. Out: a `Flow` that the checker has nothing against. Data is bound by
-role (`binding.py`) from what is in scope (`scope.py`); what no rule can bind is left out and reported as missing elsewhere. The pass is deterministic: the corpus is made with
-it, and serving completes with it what the model predicted.
+In: a `Sketch` (operations, stated values, control), the catalog, and the request's words if at hand. Out: a `Flow` that the checker has nothing
+against. Data is bound by role (`binding.py`) from what is in scope (`scope.py`); what no rule can bind is left out and reported as missing
+elsewhere. The pass is deterministic: the corpus is made with it, and serving completes with it what the model predicted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from nl2dsl.catalog.model import Catalog, Operation, split_id
 from nl2dsl.dsl import conditions, stated
-from nl2dsl.dsl.binding import Hints, bind, hints, plan, wants_file
+from nl2dsl.dsl.binding import bind, wants_file
 from nl2dsl.dsl.definition import result_name
-from nl2dsl.dsl.scope import TRIGGER, Listing, Profile, Scope, Source, path, profile
+from nl2dsl.dsl.profiles import Listing, Profile, profile
+from nl2dsl.dsl.scope import TRIGGER, Hints, Scope, Source, hints, path
 from nl2dsl.dsl.sketch import Choose, Each, Node, Repeat, Scalar, Sketch, Step, When, walk
 from nl2dsl.dsl.tree import Call, Case, Entry, Expression, Flow, For, If, Literal, Statement, Switch, Until
 
@@ -123,7 +124,12 @@ class _Wiring:
     def _walked(self, node: Each) -> tuple[Source, Listing | None]:
         """The list a loop walks: attachments where its steps want files, else that of the nearest step, else of what the trigger brings."""
         attached = _attached(self.scope.trigger)
-        if attached and self._free(*attached) and self._wants_files(node) and not any(x.role == "list_of_files" for s in self.scope.steps() for x in s.lists):
+        if (
+            attached
+            and self._free(*attached)
+            and self._wants_files(node)
+            and not any(x.role == "list_of_files" for s in self.scope.steps() for x in s.lists)
+        ):
             return attached
         for main in (True, False):
             for source in self._candidates():
@@ -175,7 +181,4 @@ def _attached(source: Source) -> tuple[Source, Listing] | None:
 def _unknown(id: str) -> Profile:
     """An operation the catalog does not have: nothing is known of it, and the checker will say so."""
     connector, name = split_id(id)
-    return Profile(Operation(connector, name, "any"), (), (), "", False, False, False, False, False)
-
-
-__all__ = ["complete", "plan"]
+    return Profile(Operation(connector, name, "any"), (), (), "", False, False, False, False, False, False)

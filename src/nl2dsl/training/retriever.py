@@ -141,7 +141,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         losses.append(loss.item())
-        if (step + 1) % 200 == 0:
+        if (step + 1) % 250 == 0:
             _report(model, tok, embed(model, tok, texts), index, held_out or {}, step + 1, losses[-200:], time.monotonic() - began)
             _save(model, tok, out, catalog)
     bank = embed(model, tok, texts)
