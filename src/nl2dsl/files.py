@@ -123,8 +123,8 @@ def writing(path: str | Path) -> Iterator[IO[str]]:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as stream:
             yield stream
-        os.chmod(name, target.stat().st_mode if target.exists() else 0o666 & ~_umask())  # a temporary file is closed to others, this one is not
-        os.replace(name, target)
+        Path(name).chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())  # a temporary file is closed to others, this one is not
+        Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

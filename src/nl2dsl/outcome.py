@@ -5,7 +5,7 @@ In: the results of `generate`. Out: three dataclasses told apart by `match`, and
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from nl2dsl.dsl import tree
@@ -96,7 +96,7 @@ def row(outcome: Outcome) -> dict[str, Any]:
         case Authored():
             calls = [{"operation": c.id, "parameters": {e.key: literal(e.value) for e in c.parameters}} for c in tree.calls(outcome.flow)]
             made |= {"outcome": "flow", "dsl": outcome.dsl, "workflow": outcome.workflow, "operations": list(outcome.operations), "calls": calls}
-            made |= {"control": _control(outcome.flow.steps), "missing": [asdict(m) for m in outcome.missing], "diagnostics": [_diagnostic(d) for d in outcome.diagnostics]}
+            made |= {"control": _control(outcome.flow.steps), "missing": [m._asdict() for m in outcome.missing], "diagnostics": [_diagnostic(d) for d in outcome.diagnostics]}
             made |= {"confidence": round(outcome.confidence, 4), "candidates": list(outcome.candidates)}
         case Refused():
             made |= {"outcome": "refusal", "category": outcome.refusal.category, "message": outcome.refusal.message, "dsl": ""}

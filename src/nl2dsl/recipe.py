@@ -50,7 +50,7 @@ def build(values: Mapping[str, Any], kind: type[Recipe], overrides: Iterable[str
 
 
 def _overridden(values: Mapping[str, Any], overrides: Iterable[str], kind: type, problems: list[str]) -> dict[str, Any]:
-    made = _copied(values)
+    made: dict[str, Any] = _copied(values)
     for override in overrides:
         key, equals, text = override.partition("=")
         key = key.strip()
@@ -110,7 +110,7 @@ def _dataclass(values: Mapping[str, Any], kind: Any, prefix: str, problems: list
     problems.extend(f"`{prefix}{name}` is missing" for name, f in known.items() if name not in values and _required(f))
     made: dict[str, Any] = {}
     found = len(problems)
-    for name in known.keys() & values.keys():
+    for name in [key for key in values if key in known]:
         try:
             made[name] = _fit(values[name], types[name], f"{prefix}{name}", problems)
         except _Wrong as wrong:
@@ -233,5 +233,5 @@ def _toml(value: Any) -> str:
     if is_dataclass(value):
         return _toml({f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) is not None})
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{json.dumps(k)} = {_toml(v)}' for k, v in value.items())} }}"
+        return f"{{ {', '.join(f'{_toml(k)} = {_toml(v)}' for k, v in value.items())} }}"
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -23,6 +23,17 @@ class Request:
     source: str  # file name without ending
 
 
+# The Dataverse trigger numbers what people say in words.
+_MESSAGE = "subscriptionRequest/message"
+_CODES = {"added": 1, "add": 1, "new": 1, "created": 1, "deleted": 2, "delete": 2, "removed": 2, "modified": 3, "updated": 3, "changed": 3, "added or modified": 4, "added or changed": 4}
+
+
+def _normalised(sketch: Sketch) -> Sketch:
+    stated = tuple((key, _CODES.get(str(value).lower(), value) if key == _MESSAGE else value) for key, value in sketch.trigger.stated)
+    kept = tuple((key, value) for key, value in stated if key != _MESSAGE or isinstance(value, int))
+    return sketches.Sketch(sketches.Step(sketch.trigger.operation, kept), sketch.steps)
+
+
 def read(path: Path) -> Iterator[Request]:
     """The requests of one file. Raises `CorpusError` with file and line."""
     query = ""
@@ -35,7 +46,7 @@ def read(path: Path) -> Iterator[Request]:
             if not query:
                 raise CorpusError(f"{path}:{number}: `F:` without `Q:`")
             try:
-                yield Request(query, sketches.parse(line[2:].strip()), path.stem)
+                yield Request(query, _normalised(sketches.parse(line[2:].strip())), path.stem)
             except sketches.SketchError as problem:
                 raise CorpusError(f"{path}:{number}: {problem}") from problem
             query = ""

@@ -40,7 +40,7 @@ class EncoderGraph(nn.Module):
             x = layer.attention.output.LayerNorm(layer.attention.output.dense(mixed.transpose(1, 2).reshape(b, t, width)) + x)
             inner = torch.nn.functional.gelu(layer.intermediate.dense(x))
             x = layer.output.LayerNorm(layer.output.dense(inner) + x)
-        return x
+        return x  # type: ignore[no-any-return]
 
 
 class DecoderGraph(nn.Module):
@@ -110,7 +110,7 @@ def _arrays(path: Path, **tables: np.ndarray) -> None:
     stored: dict[str, np.ndarray] = {}
     for name, table in tables.items():
         stored[name], stored[f"{name}.scale"] = quantised(table)
-    np.savez(path, **stored)
+    np.savez(path, **stored)  # type: ignore[arg-type]
 
 
 def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokenizer: Path, out: Path) -> None:

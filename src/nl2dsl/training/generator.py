@@ -1,7 +1,7 @@
 """Trains the embedded model on rows of decisions.
 
-In: `Row`s, tables of embedded catalog texts, the retriever's query embeddings. Out: a folder with `encoder` and `writer` weights, `tables.npz` and a card;
-checkpoints that a killed run resumes from.
+In: `Row`s, tables of embedded catalog texts, the retriever's query embeddings. Out: `encoder` and `writer` weights in a folder, and figures;
+checkpoints that a killed run resumes from, bit for bit.
 
 One loss: cross-entropy over what was legal at each decision (typed decoding at training as at serving). In a share of the examples symbols are not restricted,
 so that the model also means something without constraints.
@@ -24,12 +24,17 @@ from torch.nn.functional import log_softmax
 
 from nl2dsl.decoding.actions import FIXED, Kind
 from nl2dsl.decoding.tables import Tables
+from nl2dsl.errors import ModelError
 from nl2dsl.training import minilm
+from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance, write
+from nl2dsl.training.journal import line
 from nl2dsl.training.network import WIDTH, Size, Writer
 from nl2dsl.training.rows import Row
 
 CANDIDATES = 16
 NEVER = -1e4
+SKIPS = 50  # steps whose loss was not finite that a training survives
+Figures = dict[str, Any]
 
 
 @dataclass
@@ -83,7 +88,7 @@ def prefix(model: Model, hidden: Tensor, chosen: Tensor, scores: Tensor, banks: 
 
 def loss(model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True) -> tuple[Tensor, dict[str, tuple[int, int]]]:
     """Mean loss per decision, and (right, all) per class of decision."""
-    w, tables = model.writer, banks.tables
+    w = model.writer
     b, longest = len(batch), minilm.bucket(max(len(r.tokens) for r in batch))
     ids, valid = torch.zeros(b, longest, dtype=torch.long), torch.zeros(b, longest, dtype=torch.long)
     for i, r in enumerate(batch):
@@ -229,59 +234,106 @@ def train(
     sets: Tensor,
     out: Path,
     *,
-    seconds: float,
+    seconds: float = math.inf,
+    steps: int = 0,
     batch_size: int = 48,
     learning_rate: float = 6e-4,
     encoder_rate: float = 6e-5,
     seed: int = 0,
     validation: dict[str, tuple[Sequence[Row], Callable[[Sequence[Row]], Tensor]]] | None = None,
     every: int = 400,
+    evaluate: Callable[[str], Figures] | None = None,
+    checkpoint: Checkpoint | None = None,
     log: Callable[[str], None] = print,
-) -> None:
-    """Trains for `seconds`; the learning rate falls with the clock. Batches hold rows of like length. Checkpoint and validation every `every` steps."""
+    record: Callable[[Figures], None] | None = None,
+    tick: Callable[[int, float, float], None] | None = None,
+) -> dict[str, Figures]:
+    """Trains for `steps`, or for `seconds` when there are none; the learning rate falls with the steps or the clock, which stands during evaluations. Batches hold
+    rows of like length. Weights are saved and validated every `every` steps, with the figures that `evaluate` adds for each validation set; `checkpoint` is
+    resumed from. Returns the figures of the last validation."""
+    record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     groups = [
         {"params": [p for p in model.encoder.parameters() if p.requires_grad], "lr": encoder_rate, "base": encoder_rate},
         {"params": list(model.writer.parameters()), "lr": learning_rate, "base": learning_rate},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    began, step, shown, losses, seen = time.monotonic(), 0, {k.name.lower(): [0, 0] for k in Kind}, [], 0
-    queue: list[list[Row]] = []
+    step, seen, elapsed, skipped, losses, shown = 0, 0, 0.0, 0, list[float](), _none()
+    epoch, taken, queue = rng.getstate(), 0, list[list[Row]]()
+    if checkpoint and (state := checkpoint.load()):
+        step, seen, elapsed, losses, shown, taken = (state[name] for name in ("step", "seen", "elapsed", "losses", "shown", "taken"))
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        epoch = state["epoch"]
+        rng.setstate(epoch)
+        queue = _batches(rows, batch_size, rng)
+        del queue[len(queue) - taken :]
+        set_chance(state, rng)
+        log(f"generator: goes on at step {step} after {elapsed:.0f} s")
+    kept = time.monotonic()
+
+    def store() -> None:
+        nonlocal kept
+        if checkpoint:
+            now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken}
+            checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
+        kept = time.monotonic()
+
     model.train()
-    while (progress := (time.monotonic() - began) / seconds) < 1:
+    while (progress := step / steps if steps else elapsed / seconds) < 1:
+        began = time.monotonic()
         if not queue:
+            epoch, taken = rng.getstate(), 0
             queue = _batches(rows, batch_size, rng)
-        batch = queue.pop()
+        batch, taken = queue.pop(), taken + 1
         factor = min(1.0, (step + 1) / 200) * max(0.03, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast("cpu", dtype=torch.bfloat16):
             value, found = loss(model, batch, retrieved(batch), banks, sets)
-        if not torch.isfinite(value):
-            log(f"step {step}: loss is not finite, step skipped")
-            optimizer.zero_grad()
-            continue
         optimizer.zero_grad()
-        value.backward()
+        if not torch.isfinite(value):
+            skipped, elapsed = skipped + 1, elapsed + time.monotonic() - began
+            log(f"step {step}: loss is not finite, step skipped")
+            if skipped > SKIPS:
+                raise ModelError(f"the loss was not finite {skipped} times", hint="train with a lower learning rate")
+            continue
+        value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step, seen = step + 1, seen + len(batch)
+        step, seen, elapsed = step + 1, seen + len(batch), elapsed + time.monotonic() - began
         losses.append(value.item())
-        for name, (right, n) in found.items():
-            shown[name][0] += right
-            shown[name][1] += n
+        _add(shown, found)
+        if tick:
+            tick(step, step / steps if steps else elapsed / seconds, losses[-1])
         if step % 100 == 0:
-            log(f"step {step}  {time.monotonic() - began:.0f} s  {seen} rows  loss {np.mean(losses):.3f}  " + _accuracy(shown))
-            losses, shown = [], {k.name.lower(): [0, 0] for k in Kind}
+            record({"stage": "generator", "step": step, "seconds": elapsed, "rows": seen, "loss": float(np.mean(losses)), "accuracy": _shares(shown)})
+            losses, shown = [], _none()
         if step % every == 0:
-            _validate(model, validation or {}, banks, sets, log)
+            _validate(model, validation or {}, banks, sets, evaluate, step, record)
             save(model, out)
-    _validate(model, validation or {}, banks, sets, log)
+            store()
+        elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
+            store()
+    store()
+    last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
     save(model, out)
+    return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 
-def _accuracy(found: dict[str, Any]) -> str:
-    return " ".join(f"{name} {right / n:.3f}" for name, (right, n) in found.items() if n)
+def _none() -> dict[str, list[int]]:
+    return {k.name.lower(): [0, 0] for k in Kind}
+
+
+def _add(shown: dict[str, list[int]], found: dict[str, tuple[int, int]]) -> None:
+    for name, (right, n) in found.items():
+        shown[name][0] += right
+        shown[name][1] += n
+
+
+def _shares(shown: dict[str, list[int]]) -> dict[str, float]:
+    """Accuracy per class of decision, of the classes that occurred."""
+    return {name: right / n for name, (right, n) in shown.items() if n}
 
 
 def _batches(rows: Sequence[Row], size: int, rng: random.Random) -> list[list[Row]]:
@@ -295,27 +347,33 @@ def _batches(rows: Sequence[Row], size: int, rng: random.Random) -> list[list[Ro
     return queue
 
 
-def _validate(model: Model, sets_of_rows: dict[str, tuple[Sequence[Row], Callable[[Sequence[Row]], Tensor]]], banks: Banks, sets: Tensor, log: Callable[[str], None]) -> None:
+def _validate(
+    model: Model,
+    sets_of_rows: dict[str, tuple[Sequence[Row], Callable[[Sequence[Row]], Tensor]]],
+    banks: Banks,
+    sets: Tensor,
+    evaluate: Callable[[str], Figures] | None,
+    step: int,
+    record: Callable[[Figures], None],
+) -> dict[str, Figures]:
     model.eval()
+    made: dict[str, Figures] = {}
     for name, (rows, retrieved) in sets_of_rows.items():
-        total, shown, n = 0.0, {k.name.lower(): [0, 0] for k in Kind}, 0
+        total, shown = 0.0, _none()
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
             for start in range(0, len(rows), 64):
                 part = rows[start : start + 64]
                 value, found = loss(model, part, retrieved(part), banks, sets, train=False)
                 total += value.item() * len(part)
-                n += len(part)
-                for kind, (right, count) in found.items():
-                    shown[kind][0] += right
-                    shown[kind][1] += count
-        if n:
-            log(f"  {name}: n {n} loss {total / n:.3f}  " + _accuracy(shown))
+                _add(shown, found)
+        if rows:
+            made[name] = {"n": len(rows), "loss": total / len(rows), "accuracy": _shares(shown), **(evaluate(name) if evaluate else {})}
+            record({"stage": "generator", "set": name, "step": step, **made[name]})
     model.train()
+    return made
 
 
 def save(model: Model, out: Path) -> None:
     """Weights, written beside and then renamed, so that a killed run leaves the last good ones."""
-    out.mkdir(parents=True, exist_ok=True)
     for name, part in (("encoder", model.encoder), ("writer", model.writer)):
-        torch.save(part.state_dict(), out / f"{name}.pt.new")
-        (out / f"{name}.pt.new").replace(out / f"{name}.pt")
+        write(part.state_dict(), out / f"{name}.pt")

@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from torch.nn.functional import cross_entropy
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.retrieval.texts import operation_text
 from nl2dsl.training import minilm
+from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
+from nl2dsl.training.journal import line
+
+Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,15 @@ def train(
     seed: int = 0,
     held_out: dict[str, Sequence[Pair]] | None = None,
     seconds: float = math.inf,
-) -> None:
-    """One pass of training; stops early when `seconds` are over (the schedule is by time then). Checkpoints at every evaluation."""
+    every: int = 250,
+    checkpoint: Checkpoint | None = None,
+    log: Callable[[str], None] = print,
+    record: Callable[[Figures], None] | None = None,
+    tick: Callable[[int, float, float], None] | None = None,
+) -> dict[str, Figures]:
+    """One pass of training; stops early when `seconds` are over (the schedule is by time then; evaluations do not count). Weights are saved and evaluated every
+    `every` steps; `checkpoint` is resumed from. Returns the figures of the last evaluation."""
+    record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     torch.manual_seed(seed)
     tok, model = minilm.tokenizer(start), minilm.encoder(start)
@@ -108,12 +119,24 @@ def train(
     siblings: dict[str, list[int]] = {}
     for i, o in enumerate(operations):
         siblings.setdefault(o.connector, []).append(i)
-    began, losses = time.monotonic(), []
-    order: list[int] = []
-    for step in range(steps):
-        progress = max(step / steps, (time.monotonic() - began) / seconds)
-        if progress >= 1:
-            break
+    step, elapsed, losses, order = 0, 0.0, list[float](), list[int]()
+    if checkpoint and (state := checkpoint.load()):
+        step, elapsed, losses, order = (state[name] for name in ("step", "elapsed", "losses", "order"))
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        set_chance(state, rng)
+        log(f"retriever: goes on at step {step} after {elapsed:.0f} s")
+    kept = time.monotonic()
+
+    def store() -> None:
+        nonlocal kept
+        if checkpoint:
+            now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order}
+            checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
+        kept = time.monotonic()
+
+    while (progress := max(step / steps, elapsed / seconds)) < 1:
+        began = time.monotonic()
         rate = learning_rate * min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -137,24 +160,38 @@ def train(
                 targets.append(place[target])
         loss = cross_entropy(torch.stack(rows), torch.tensor(targets))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         losses.append(loss.item())
-        if (step + 1) % 250 == 0:
-            _report(model, tok, embed(model, tok, texts), index, held_out or {}, step + 1, losses[-200:], time.monotonic() - began)
+        step, elapsed = step + 1, elapsed + time.monotonic() - began
+        if tick:
+            tick(step, max(step / steps, elapsed / seconds), losses[-1])
+        if step % 100 == 0:
+            record({"stage": "retriever", "step": step, "seconds": elapsed, "loss": sum(losses[-100:]) / 100})
+        if step % every == 0:
+            _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
             _save(model, tok, out, catalog)
-    bank = embed(model, tok, texts)
-    _report(model, tok, bank, index, held_out or {}, step, losses[-200:], time.monotonic() - began)
+            store()
+        elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
+            store()
+    store()
+    last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
     _save(model, tok, out, catalog)
+    return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 
-def _report(model: Any, tok: Any, bank: torch.Tensor, index: dict[str, int], sets: dict[str, Sequence[Pair]], step: int, losses: list[float], seconds: float) -> None:
-    line = f"step {step}  {seconds:.0f} s  loss {sum(losses) / max(len(losses), 1):.3f}"
+def _report(
+    model: Any, tok: Any, bank: torch.Tensor, index: dict[str, int], sets: dict[str, Sequence[Pair]], step: int, record: Callable[[Figures], None]
+) -> dict[str, Figures]:
+    made: dict[str, Figures] = {}
     for name, rows in sets.items():
-        found = recall(embed(model, tok, [p.text for p in rows]), bank, [{index[o] for o in p.operations if o in index} for p in rows])
-        line += f"  {name} " + " ".join(f"@{k} {v:.3f}" for k, v in found.items())
-    print(line, flush=True)
+        gold = [{index[o] for o in p.operations if o in index} for p in rows]
+        if any(gold):
+            found = recall(embed(model, tok, [p.text for p in rows]), bank, gold)
+            made[name] = {"n": len(rows), "recall": {str(k): share for k, share in found.items()}}
+            record({"stage": "retriever", "set": name, "step": step, **made[name]})
+    return made
 
 
 def _save(model: Any, tok: Any, out: Path, catalog: Catalog) -> None:

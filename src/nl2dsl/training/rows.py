@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, NotSayable, Query, encode
-from nl2dsl.decoding.automaton import Automaton, Role
+from nl2dsl.decoding.automaton import Allowed, Automaton, Role
 from nl2dsl.decoding.tables import Tables
 from nl2dsl.dsl.sketch import Sketch
 
@@ -79,10 +79,10 @@ def row(text: str, sketch: Sketch, tables: Tables, tokenizer: Any, sets: FixedSe
         if d.kind == Kind.OPERATION:
             called = d.index
     arrays = [np.array(c, dtype=np.int32) for c in zip(*columns, strict=True)]
-    return Row(text, np.array(ids, dtype=np.int32), *arrays, weight=weight), dropped
+    return Row(text, np.array(ids, dtype=np.int32), *arrays, weight=weight), dropped  # type: ignore[arg-type, misc]
 
 
-def _legal(d: Decision, allowed: Any, tables: Tables) -> bool:
+def _legal(d: Decision, allowed: Allowed, tables: Tables) -> bool:
     match d.kind:
         case Kind.FIXED:
             return d.index in allowed.fixed

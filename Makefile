@@ -1,0 +1,50 @@
+# make demo    flows for a few sentences: the shortest way to see it work
+# make test    the tests            make check   lint and types            make bench   how fast it is here
+# make corpus  the training corpus  make train   the model that ships
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# where pip looks for torch besides PyPI, for instance https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+.PHONY: demo test check bench corpus train clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/core.stamp
+	@BIN=$(BIN) runs/demo.sh
+
+test: $(VENV)/all.stamp
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/all.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/core.stamp
+	$(BIN)/python benchmarks/latency.py
+
+corpus: $(VENV)/core.stamp
+	$(BIN)/nl2dsl corpus recipes/corpus/embedded.toml
+
+train: $(VENV)/all.stamp
+	$(BIN)/nl2dsl train recipes/train/embedded.toml
+
+# uv makes the environment where it is installed; pip fills it, because it is pip that is told where the CPU build of torch lies
+$(BIN)/python:
+	@if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed $(VENV); else $(PYTHON) -m venv $(VENV); fi
+
+$(VENV)/core.stamp: pyproject.toml | $(BIN)/python
+	@echo "installing nl2dsl into $(VENV) ..." >&2
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/all.stamp: pyproject.toml | $(BIN)/python
+	@echo "installing nl2dsl with everything for tests and training into $(VENV) ..." >&2
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[train,dev]'
+	@touch $@ $(VENV)/core.stamp
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,787 @@
+"""The command line: one function a verb; what a verb can do, Python can do in one call (DESIGN §10 is the contract).
+
+In: arguments. Out: data on stdout, talk and progress on stderr, and an exit code: 0 done, 1 the input had errors or was refused, 2 wrong usage or something that is
+needed is not there. Heavy libraries are imported by the verb that needs them, so `nl2dsl check` starts at once. Nobody sees a traceback; `NL2DSL_DEBUG=1` shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from statistics import median
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from nl2dsl import __version__
+from nl2dsl.errors import CorpusError, EngineError, Nl2DslError, UsageError
+from nl2dsl.files import STANDARD, read_rows, read_text, write_text, writing
+
+if TYPE_CHECKING:
+    from nl2dsl.catalog.model import Catalog, Operation
+    from nl2dsl.dsl.diagnostics import Diagnostic
+    from nl2dsl.dsl.tree import Flow
+    from nl2dsl.generate import Generator
+    from nl2dsl.outcome import Authored, Outcome
+    from nl2dsl.textual import TextGenerator
+
+    Writer = Generator | TextGenerator
+
+Arguments = argparse.Namespace
+DONE, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+_WARNINGS_SHOWN = 5
+
+
+# --- write a flow --------------------------------------------------------------------------------------------------------------
+
+
+def generate(args: Arguments) -> int:
+    """Writes the flow that a sentence asks for; with --input, one for each row of a file.
+
+    The flow goes to stdout; what a person must still say, and why there is no flow, goes to stderr. Rows of --input are JSON objects with `query` and, if you
+    like, `id`; rows come out in the same order with the outcome of each, so that a failure of one is a row and not the end.
+    """
+    if bool(args.query) == bool(args.input):
+        raise UsageError(
+            "give a sentence or --input, not both" if args.query else "what should the flow do?",
+            hint='nl2dsl generate "every Monday at 8 mail me the open tasks"',
+        )
+    rows = read_rows(args.input, {"query": str}) if args.input else []
+    query = read_text(STANDARD).strip() if args.query == [STANDARD] else " ".join(args.query)
+    if args.output and not args.input:
+        raise UsageError("--output belongs to --input", hint="a single flow goes to stdout: nl2dsl generate ... > my.flow")
+    generator = _generator(args)
+    return _batch(generator, [line.row for line in rows], args) if args.input else _single(generator.generate(query, **_limit(args)), args)
+
+
+def _generator(args: Arguments) -> Writer:
+    if args.engine != "embedded":
+        from nl2dsl.textual import TextGenerator
+
+        return TextGenerator(args.engine, catalog=_own_catalog(args), constrain=args.constrain, shots=args.shots)
+    from nl2dsl.generate import Generator
+
+    return Generator(catalog=_own_catalog(args), engine=args.engine, constrain=args.constrain, shots=args.shots, model=args.model)
+
+
+def _limit(args: Arguments) -> dict[str, int]:
+    """Without the option, each engine has its own."""
+    return {"max_tokens": args.max_tokens} if args.max_tokens else {}
+
+
+def _single(outcome: Outcome, args: Arguments) -> int:
+    from nl2dsl.outcome import Authored, row
+
+    if args.json:
+        print(json.dumps(row(outcome), ensure_ascii=False))
+    elif isinstance(outcome, Authored):
+        print(outcome.dsl.rstrip("\n"))
+    if not args.json:
+        _explain(outcome)
+    return DONE if isinstance(outcome, Authored) else BAD_INPUT
+
+
+def _explain(outcome: Outcome) -> None:
+    """To the person at the terminal: what is missing, or why there is no flow."""
+    from nl2dsl.outcome import Failed, Refused
+
+    match outcome:
+        case Refused(refusal=refusal):
+            _say(f"refused ({refusal.category}): {refusal.message}")
+        case Failed(diagnostics=diagnostics, attempt=attempt):
+            _show(diagnostics, attempt, "request" if not attempt else "attempt", sys.stderr)
+        case _:
+            _show([d for d in outcome.diagnostics if d.severity != "info"], outcome.dsl, "flow", sys.stderr)
+            _ask(outcome)
+
+
+def _ask(outcome: Authored) -> None:
+    if outcome.missing:
+        _say("still to be said:")
+    for m in outcome.missing:
+        _say(f'  {m.operation} "{m.parameter}"' + (f": {m.title}" if m.title and m.title != m.parameter else "") + f" ({m.type})")
+
+
+def _batch(generator: Writer, rows: list[dict[str, Any]], args: Arguments) -> int:
+    from nl2dsl.outcome import row
+
+    counts: Counter[str] = Counter()
+    seconds: list[float] = []
+    unreachable = 0
+    with writing(args.output or STANDARD) as stream:
+        for given in _progress(rows, "requests"):
+            outcome, lost = _try(generator, given["query"], _limit(args))
+            made = {"id": given.get("id"), **row(outcome)}
+            stream.write(json.dumps(made, ensure_ascii=False) + "\n")
+            stream.flush()
+            counts[made["outcome"]] += 1
+            seconds.append(made["seconds"].get("total", 0.0))
+            unreachable += lost
+    _say(
+        f"{_n(len(rows), 'request')}: {_n(counts['flow'], 'flow')}, {_n(counts['refusal'], 'refusal')}, {_n(counts['failure'], 'failure')}"
+        + _pace(seconds)
+    )
+    return BAD_INPUT if unreachable else DONE
+
+
+def _try(generator: Writer, query: str, limit: dict[str, int]) -> tuple[Outcome, bool]:
+    """The outcome; an engine that did not answer this once is a failure of this row, not of the batch."""
+    from nl2dsl.dsl.diagnostics import Diagnostic
+    from nl2dsl.outcome import Facts, Failed
+
+    try:
+        return generator.generate(query, **limit), False
+    except EngineError as problem:
+        return Failed(Facts(query), (Diagnostic("E001", str(problem), hint=problem.hint),)), True
+
+
+def _pace(seconds: list[float]) -> str:
+    return f"; {1000 * median(seconds):.0f} ms at the median" if seconds else ""
+
+
+# --- the language --------------------------------------------------------------------------------------------------------------
+
+
+def check(args: Arguments) -> int:
+    """Says what is wrong with flows, where, and what to do about it.
+
+    Findings go to stdout, one after the other in the manner of a good compiler, or as JSON lines. Only errors make the exit code 1; warnings and values that a
+    person must still give do not. A folder stands for the .flow files below it, - for stdin.
+    """
+    catalog = _flow_catalog(args)
+    total: list[Diagnostic] = []
+
+    def one(path: str) -> int:
+        source, _, found = _read_flow(path, catalog)
+        total.extend(found)
+        if args.json:
+            _write_lines(_diagnostic_row(path, d) for d in found)
+        else:
+            _show(found, source, path, sys.stdout)
+        return BAD_INPUT if _has_errors(found) else DONE
+
+    paths = _flow_files(args.files)
+    code = _each(paths, one)
+    from nl2dsl.dsl.diagnostics import summary
+
+    _say(f"{_n(len(paths), 'file')}: {summary(total) or 'nothing to say'}")
+    return code
+
+
+def format_(args: Arguments) -> int:
+    """Writes flows in their canonical form: in place, or to stdout with --stdout (and for - , which is stdin).
+
+    With --check nothing is written: the files that would change are listed on stdout, and the exit code is 1 if there are any. Comments are kept. A flow that
+    cannot be read is left as it is.
+    """
+
+    def one(path: str) -> int:
+        source = read_text(path)
+        text = _canonical(source, path)
+        if text is None:
+            return BAD_INPUT
+        if args.check:
+            if text != source:
+                print(path)
+            return BAD_INPUT if text != source else DONE
+        if args.stdout or path == STANDARD:
+            sys.stdout.write(text)
+        elif text != source:
+            write_text(path, text)
+            _say(f"formatted {path}")
+        return DONE
+
+    return _each(_flow_files(args.files), one)
+
+
+def _canonical(source: str, path: str) -> str | None:
+    from nl2dsl import refusal
+    from nl2dsl.dsl.text import parse, unparse
+
+    refused = refusal.read(source)
+    if refused:
+        return refusal.mark(refused) + "\n"
+    flow, found = parse(source)
+    if flow is None:
+        _show(found, source, path, sys.stderr)
+        return None
+    return unparse(flow)
+
+
+def compile_(args: Arguments) -> int:
+    """Turns a flow into the workflow definition (JSON) that Power Automate and Azure Logic Apps run.
+
+    A flow with errors is not compiled: they are shown on stderr.
+    """
+    if args.to != "definition":
+        raise UsageError(f"--to {args.to} is not available yet", hint="--to definition gives the workflow definition that both hold inside")
+    from nl2dsl.dsl import definition
+
+    catalog = _flow_catalog(args)
+    source, flow, found = _read_flow(args.file, catalog)
+    _show([d for d in found if d.severity != "info"], source, args.file, sys.stderr)
+    if flow is None and not found:
+        _say(f"{args.file}: a refusal has nothing to compile")
+    if flow is None or _has_errors(found):
+        return BAD_INPUT
+    write_text(args.output, _json(definition.compile(flow, catalog)))
+    return DONE
+
+
+def decompile(args: Arguments) -> int:
+    """Turns a workflow definition (JSON) into a flow; nothing of it is dropped.
+
+    The definition may stand alone, under `definition`, or under `properties.definition`, as exports have it.
+    """
+    if args.file.endswith(".zip"):
+        raise UsageError("reading packages (.zip) is not available yet", hint="unpack it and give the definition.json inside")
+    from nl2dsl.dsl import definition
+    from nl2dsl.dsl.text import unparse
+
+    text = read_text(args.file)
+    try:
+        flow = definition.decompile(_inner_definition(json.loads(text)), _flow_catalog(args))
+    except json.JSONDecodeError as problem:
+        _tell(UsageError(f"{args.file}:{problem.lineno}:{problem.colno}: not JSON: {problem.msg}"))
+        return BAD_INPUT
+    except (UsageError, RecursionError) as problem:
+        _tell(UsageError(f"{args.file}: {problem}", getattr(problem, "hint", "")))
+        return BAD_INPUT
+    write_text(args.output, unparse(flow))
+    return DONE
+
+
+def _inner_definition(value: Any) -> Any:
+    for key in ("properties", "definition"):
+        if isinstance(value, dict) and isinstance(value.get(key), dict) and "actions" not in value:
+            value = value[key]
+    return value
+
+
+def _read_flow(path: str, catalog: Catalog) -> tuple[str, Flow | None, list[Diagnostic]]:
+    """The text, its tree if it has one, and all findings; a refusal is neither a flow nor a mistake."""
+    from nl2dsl import refusal
+    from nl2dsl.dsl import checker
+    from nl2dsl.dsl.text import parse
+
+    source = read_text(path)
+    if refusal.read(source):
+        return source, None, []
+    flow, found = parse(source)
+    return source, flow, found if flow is None else checker.check(flow, catalog)
+
+
+def _flow_files(paths: list[str]) -> list[str]:
+    """The files; a folder stands for the flows below it."""
+    found: list[str] = []
+    for path in paths:
+        inside = sorted(str(p) for p in Path(path).rglob("*.flow")) if Path(path).is_dir() else [path]
+        if not inside:
+            raise UsageError(f"{path}: no .flow file in this folder")
+        found.extend(inside)
+    return found
+
+
+def _each(paths: list[str], one: Callable[[str], int]) -> int:
+    """Runs `one` on every file, also after one that cannot be opened; the worst exit code counts."""
+    worst = DONE
+    for path in paths:
+        try:
+            worst = max(worst, one(path))
+        except UsageError as problem:
+            _tell(problem)
+            worst = WRONG_USAGE
+    return worst
+
+
+def _diagnostic_row(path: str, d: Diagnostic) -> dict[str, Any]:
+    place = {"line": d.span.line, "column": d.span.column}
+    return {"file": path, "code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, **place}
+
+
+def _has_errors(found: Iterable[Diagnostic]) -> bool:
+    return any(d.severity == "error" for d in found)
+
+
+# --- the catalog ---------------------------------------------------------------------------------------------------------------
+
+
+def catalog_list(args: Arguments) -> int:
+    """Lists connectors: id, title, number of operations."""
+    catalog = _catalog(args)
+    connectors = [(c.name or "(none)", c.title, len(catalog.ids(c.name))) for c in catalog.connectors.values() if catalog.ids(c.name)]
+    if args.json:
+        _write_lines({"connector": name, "title": title, "operations": count} for name, title, count in connectors)
+    else:
+        _table([(name, title, _n(count, "operation")) for name, title, count in sorted(connectors)])
+        _say(f"{_n(len(connectors), 'connector')}, {_n(len(catalog), 'operation')}")
+    return DONE
+
+
+def catalog_show(args: Arguments) -> int:
+    """Shows the operations of a connector, or one operation with its parameters and outputs."""
+    catalog = _catalog(args)
+    operation = catalog.get(args.name)
+    shown = [operation] if operation else catalog.of(args.name)
+    if not shown:
+        near = catalog.nearest(args.name, 1) if "." in args.name else get_close_matches(args.name, catalog.connectors, n=1, cutoff=0.4)
+        raise UsageError(
+            f"no connector or operation is called `{args.name}`",
+            hint=f"did you mean `{near[0]}`?" if near else "find it by words: nl2dsl catalog search WORDS",
+        )
+    if args.json:
+        from nl2dsl.catalog.rows import operation_row
+
+        _write_lines(operation_row(o) for o in shown)
+    elif operation:
+        _signature(operation)
+    else:
+        _table([_operation_line(o) for o in shown])
+    return DONE
+
+
+def catalog_search(args: Arguments) -> int:
+    """Finds operations by words, best first."""
+    from nl2dsl.catalog.search import search
+
+    found = search(_catalog(args), " ".join(args.words), args.n)
+    if args.json:
+        _write_lines({"id": o.id, "kind": o.kind, "title": o.title, "summary": o.summary} for o in found)
+    else:
+        _table([_operation_line(o) for o in found])
+    if not found:
+        _say("nothing fits; other words may: nl2dsl catalog search send mail")
+    return DONE if found else BAD_INPUT
+
+
+def catalog_import(args: Arguments) -> int:
+    """Reads OpenAPI 2/3 files, catalog files, JSON lines {"id", "description"} or folders of these, and writes one catalog file.
+
+    The file is what --catalog takes. What could not be used is told on stderr.
+    """
+    from nl2dsl.catalog import read
+
+    catalog = read.load(args.paths, args.with_builtin)
+    _warn(catalog)
+    if Path(args.output).is_dir():
+        raise UsageError(f"{args.output}: is a folder, not a file", hint="give the name of a file in it, such as catalog.jsonl.gz")
+    read.write(catalog, args.output)
+    used = sum(1 for name in catalog.connectors if catalog.ids(name))
+    _say(f"{args.output}: {_n(len(catalog), 'operation')} of {_n(used, 'connector')}")
+    return DONE
+
+
+def _operation_line(o: Operation) -> tuple[str, str, str]:
+    notes = [n for n, yes in (("deprecated", o.deprecated), ("internal", o.internal), ("not verified", not o.verified)) if yes]
+    return o.id, o.kind, o.title + (f"  ({', '.join(notes)})" if notes else "")
+
+
+def _signature(o: Operation) -> None:
+    print("  ".join(part for part in _operation_line(o) if part))
+    if o.summary:
+        print(f"  {o.summary}")
+    for heading, lines in (
+        ("parameters", [_parameter_line(p) for p in o.parameters if not p.internal]),
+        ("outputs", [(x.name, x.type, "") for x in o.outputs]),
+    ):
+        if lines:
+            print(f"\n{heading}")
+            _table(lines, "  ")
+
+
+def _parameter_line(p: Any) -> tuple[str, str, str]:
+    notes = [p.title] if p.title and p.title != p.name else []
+    notes += ["required"] if p.required else []
+    notes += [f"one of {', '.join(p.enum)}"] if p.enum else []
+    notes += [f"default {json.dumps(p.default, ensure_ascii=False)}"] if p.default is not None else []
+    notes += [f'and any "{p.name}/..."'] if p.open else []
+    return p.name, p.type, "; ".join(notes)
+
+
+# --- learn ---------------------------------------------------------------------------------------------------------------------
+
+
+def corpus(args: Arguments) -> int:
+    """Builds the corpus a recipe describes: requests with the flows they ask for."""
+    from nl2dsl.corpus.build import build_recipe
+
+    build_recipe(args.recipe, args.overrides)
+    return DONE
+
+
+def train(args: Arguments) -> int:
+    """Trains the model a recipe describes and exports it to the folder the recipe names."""
+    from nl2dsl.training.embedded import train_recipe
+
+    _say(f"the model is in {train_recipe(args.recipe, args.overrides)}")
+    return DONE
+
+
+# --- arguments -----------------------------------------------------------------------------------------------------------------
+
+
+def _catalog_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--catalog",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="operations to use instead of the built-in ones: a catalog file, OpenAPI, JSON lines or a folder; may be repeated",
+    )
+    p.add_argument("--with-builtin", action="store_true", help="use the built-in catalog as well")
+
+
+def _json_option(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", action="store_true", help="JSON instead of text")
+
+
+def _generate_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("query", metavar="QUERY", nargs="*", help="what the flow should do, as a sentence; - reads it from stdin")
+    p.add_argument("--input", metavar="ROWS.jsonl", help='requests, one JSON object a line: {"id": ..., "query": "..."}; - is stdin')
+    p.add_argument("--output", metavar="OUT.jsonl", help="where the rows of --input go (stdout)")
+    p.add_argument(
+        "--json", action="store_true", help="print the whole outcome as one JSON object: flow, workflow, operations, missing values, timings"
+    )
+    _catalog_options(p)
+    p.add_argument("--engine", metavar="ENGINE", default="embedded", help="what writes the flow: embedded (default), openai:URL#MODEL or replay:FILE")
+    p.add_argument(
+        "--constrain",
+        choices=("typed", "grammar", "none"),
+        default="typed",
+        help="what the model is held to: grammar, catalog and types (typed, default), the grammar, or nothing; a text engine is asked to mend its answer",
+    )
+    p.add_argument("--shots", metavar="N", type=_count, default=0, help="examples in the prompt of a text engine (0)")
+    p.add_argument("--max-tokens", metavar="N", type=_positive, help="the most the model may write (256 decisions; 1024 tokens for a text engine)")
+    p.add_argument("--model", metavar="DIR", type=Path, help="a model folder instead of the one that ships")
+
+
+def _check_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("files", metavar="FILE", nargs="+", help="a .flow file, a folder of them, or - for stdin")
+    _json_option(p)
+    _catalog_options(p)
+
+
+def _format_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("files", metavar="FILE", nargs="+", help="a .flow file, a folder of them, or - for stdin")
+    p.add_argument("--check", action="store_true", help="write nothing, list the files that would change")
+    p.add_argument("--stdout", action="store_true", help="write to stdout, leave the files")
+
+
+def _compile_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="a .flow file, or - for stdin")
+    p.add_argument(
+        "--to",
+        metavar="FORM",
+        choices=("definition", "package", "logic-app"),
+        default="definition",
+        help="definition (default): the JSON of the workflow",
+    )
+    p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where it goes (stdout)")
+    _catalog_options(p)
+
+
+def _decompile_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE.json", help="a workflow definition, or - for stdin")
+    p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where the flow goes (stdout)")
+    _catalog_options(p)
+
+
+def _list_options(p: argparse.ArgumentParser) -> None:
+    _json_option(p)
+    _catalog_options(p)
+
+
+def _show_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("name", metavar="CONNECTOR[.OPERATION]")
+    _list_options(p)
+
+
+def _search_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("words", metavar="WORDS", nargs="+")
+    p.add_argument("-n", metavar="N", type=_positive, default=10, help="the most operations to show (10)")
+    _list_options(p)
+
+
+def _import_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("paths", metavar="PATH", nargs="+", help="OpenAPI file, catalog file, JSON lines or folder")
+    p.add_argument("-o", "--output", metavar="FILE", required=True, help="the catalog file to write; packed if the name ends in .gz")
+    p.add_argument("--with-builtin", action="store_true", help="put the built-in catalog in, too")
+
+
+def _recipe_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("recipe", metavar="RECIPE", help="a TOML file")
+    p.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="values that replace those of the recipe")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 0")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1")
+    return int(text)
+
+
+class Verb(NamedTuple):
+    """One command: its words, its line in the help, what it runs, its options and examples."""
+
+    name: str
+    line: str
+    run: Callable[[Arguments], int]
+    options: Callable[[argparse.ArgumentParser], None]
+    examples: tuple[str, ...]
+
+
+GROUPS: dict[str, tuple[Verb, ...]] = {
+    "write a flow": (
+        Verb("generate", "a flow from a sentence, or a file of them", generate, _generate_options, (
+            'nl2dsl generate "When a form is answered, post it to the Sales channel in Teams"',
+            'nl2dsl generate "every Monday at 8 mail me the weather" > monday.flow',
+            "nl2dsl generate --input requests.jsonl --output flows.jsonl",
+        )),
+    ),
+    "work with flows": (
+        Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check flows/ --json")),
+        Verb("format", "the canonical form of a flow", format_, _format_options, ("nl2dsl format monday.flow", "nl2dsl format --check flows/")),
+        Verb("compile", "the workflow definition (JSON) of a flow", compile_, _compile_options, ("nl2dsl compile monday.flow -o monday.json",)),
+        Verb("decompile", "the flow of a workflow definition", decompile, _decompile_options, ("nl2dsl decompile monday.json -o monday.flow",)),
+    ),
+    "know what flows can call": (
+        Verb("catalog list", "all connectors", catalog_list, _list_options, ("nl2dsl catalog list",)),
+        Verb("catalog show", "a connector, or an operation with its parameters", catalog_show, _show_options, ("nl2dsl catalog show shared_office365.SendEmailV2",)),
+        Verb("catalog search", "operations by words", catalog_search, _search_options, ("nl2dsl catalog search new row in excel",)),
+        Verb("catalog import", "a catalog of your own from OpenAPI files", catalog_import, _import_options, (
+            "nl2dsl catalog import petstore.json -o shop.jsonl.gz",
+            'nl2dsl generate --catalog shop.jsonl.gz --with-builtin "when a pet is sold, mail the owner"',
+        )),
+    ),
+    "make a model": (
+        Verb("corpus", "a training corpus from a recipe", corpus, _recipe_options, ("nl2dsl corpus recipes/corpus/embedded.toml",)),
+        Verb("train", "a model from a recipe", train, _recipe_options, ("nl2dsl train recipes/train/embedded.toml",)),
+    ),
+}  # fmt: skip
+VERBS = {verb.name: verb for verbs in GROUPS.values() for verb in verbs}
+PLANNED = ("evaluate", "report", "tenant", "serve", "load", "rollout", "catalog diff")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are our exceptions."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS)) + 2
+    lines = [
+        "nl2dsl: a sentence in, a checked workflow out",
+        "",
+        "usage: nl2dsl VERB ...",
+        "",
+        "start here:",
+        '  nl2dsl generate "Every weekday at 7 send me the weather for Oslo"',
+        "",
+    ]
+    for title, verbs in GROUPS.items():
+        lines += [f"{title}:", *(f"  {v.name:{width}}{v.line}" for v in verbs), ""]
+    lines += [
+        "`nl2dsl VERB --help` explains a verb with examples; `nl2dsl --version` tells the version.",
+        "exit codes: 0 done, 1 the input had errors or was refused, 2 wrong usage",
+    ]
+    return "\n".join(lines)
+
+
+def _verb(words: list[str]) -> tuple[Verb, list[str]]:
+    """The verb a command line begins with, and the rest of it."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if len(words) >= length and name in VERBS:
+            return VERBS[name], words[length:]
+    name = " ".join(words[:2]) if words[0] == "catalog" else words[0]
+    if name in PLANNED:
+        raise UsageError(f"`nl2dsl {name}` is not available yet", hint="`nl2dsl --help` lists what is")
+    near = get_close_matches(" ".join(words[:2]), VERBS, n=1, cutoff=0.6) or get_close_matches(name, VERBS, n=1, cutoff=0.5)
+    raise UsageError(f"there is no verb `{name}`", hint=f"did you mean `nl2dsl {near[0]}`?" if near else "`nl2dsl --help` lists the verbs")
+
+
+def _parse(verb: Verb, words: list[str]) -> Arguments:
+    examples = "\n".join(["examples:", *(f"  {e}" for e in verb.examples)])
+    parser = _Parser(
+        prog=f"nl2dsl {verb.name}",
+        description=_unindented(verb.run.__doc__ or ""),
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.options(parser)
+    return parser.parse_args(words)
+
+
+def _unindented(docstring: str) -> str:
+    from inspect import cleandoc
+
+    return cleandoc(docstring)
+
+
+# --- catalogs ------------------------------------------------------------------------------------------------------------------
+
+
+def _own_catalog(args: Arguments) -> Catalog | None:
+    """The catalog of the options, if there are any."""
+    if not args.catalog:
+        return None
+    from nl2dsl.catalog import read
+
+    catalog = read.load(args.catalog, args.with_builtin)
+    _warn(catalog)
+    return catalog
+
+
+def _catalog(args: Arguments) -> Catalog:
+    from nl2dsl.catalog import read
+
+    return _own_catalog(args) or read.builtin()
+
+
+def _flow_catalog(args: Arguments) -> Catalog:
+    """What a flow may call: triggers and actions of the platform itself are there with every catalog."""
+    from nl2dsl.catalog import read
+
+    own = _own_catalog(args)
+    return read.with_platform(own) if own else read.builtin()
+
+
+def _warn(catalog: Catalog) -> None:
+    for warning in catalog.warnings[:_WARNINGS_SHOWN]:
+        _say(f"warning: {warning}")
+    if len(catalog.warnings) > _WARNINGS_SHOWN:
+        _say(f"warning: … and {len(catalog.warnings) - _WARNINGS_SHOWN:,} more")
+
+
+# --- talking -------------------------------------------------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tell(problem: Nl2DslError) -> None:
+    red, bold, off = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if _colour(sys.stderr) else ("", "", "")
+    _say(f"{red}error{off}{bold}: {problem}{off}")
+    if problem.hint:
+        _say(f"  hint: {problem.hint}")
+
+
+def _show(found: Iterable[Diagnostic], source: str, path: str, stream: IO[str]) -> None:
+    from nl2dsl.dsl.diagnostics import render
+
+    for diagnostic in found:
+        print(render(diagnostic, source, path, _colour(stream)), end="\n\n", file=stream)
+
+
+def _colour(stream: IO[str]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _progress(rows: list[dict[str, Any]], what: str) -> Iterator[dict[str, Any]]:
+    """The rows, with a bar on stderr if someone is looking."""
+    if not sys.stderr.isatty():
+        yield from rows
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(rows, description=what, console=Console(stderr=True), transient=True)
+
+
+def _table(rows: Iterable[tuple[str, ...]], indent: str = "") -> None:
+    rows = list(rows)
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(len(rows[0]) if rows else 0)]
+    for row in rows:
+        print((indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip())
+
+
+def _n(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _write_lines(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+# --- the program ---------------------------------------------------------------------------------------------------------------
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and gives its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # UTF-8 whatever the locale says; what cannot be written is shown as an escape
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader has seen enough: `nl2dsl catalog list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        _say("stopped")
+        return INTERRUPTED
+    except CorpusError as problem:
+        _tell(problem)
+        return BAD_INPUT
+    except Nl2DslError as problem:
+        _tell(problem)
+        return WRONG_USAGE
+    except Exception as problem:
+        if os.environ.get("NL2DSL_DEBUG"):
+            raise
+        _tell(_unforeseen(problem))
+        return WRONG_USAGE
+
+
+def _run(words: list[str]) -> int:
+    if not words:
+        _say(_overview())
+        return WRONG_USAGE
+    if words[0] in ("-h", "--help", "help"):
+        if len(words) == 1:
+            print(_overview())
+            return DONE
+        words = [*words[1:], "--help"]
+    if words[0] in ("-V", "--version"):
+        print(f"nl2dsl {__version__}")
+        return DONE
+    if words[0] == "catalog" and (len(words) == 1 or words[1] in ("-h", "--help")):
+        _table([(f"nl2dsl {v.name}", v.line) for v in VERBS.values() if v.name.startswith("catalog ")])
+        return DONE if len(words) > 1 else WRONG_USAGE
+    verb, rest = _verb(words)
+    return verb.run(_parse(verb, rest))
+
+
+_EXTRAS = {"torch": "train", "transformers": "train", "safetensors": "train", "nncf": "train", "tqdm": "train"}
+
+
+def _unforeseen(problem: Exception) -> Nl2DslError:
+    """What nobody caught, in words."""
+    if isinstance(problem, ModuleNotFoundError) and problem.name:
+        module = problem.name.split(".")[0]
+        if module in _EXTRAS:
+            return UsageError(f"this needs the package `{module}`", hint=f"pip install 'nl2dsl[{_EXTRAS[module]}]'")
+        return UsageError(f"`{problem.name}` is not installed", hint="is the installation complete? pip install nl2dsl")
+    if isinstance(problem, OSError):
+        name = f"{problem.filename}: " if problem.filename else ""
+        return UsageError(f"{name}{problem.strerror or problem}")
+    return UsageError(f"something went wrong inside nl2dsl: {type(problem).__name__}: {problem}", hint="NL2DSL_DEBUG=1 shows where; please report it")

@@ -1,0 +1,465 @@
+"""Trains the embedded model as a recipe says, from a corpus to the folder that ships.
+
+In: a `TrainRecipe`, or the TOML of one; the corpus that `nl2dsl corpus` wrote. Out: a model folder with `card.json`, and beside it weights, `log.txt` and
+`metrics.jsonl`. The stages:
+
+    pairs ─ retriever ─ tables ─ query embeddings ─ rows ─ generator ─ export ─ card
+
+A stage is done when `done/STAGE.json` names the digest of what went into it: a second run skips it, a changed setting or corpus runs it again. The two trainings go on
+from their checkpoints, so that a run may be killed at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nl2dsl import __version__, example
+from nl2dsl import recipe as recipes
+from nl2dsl.catalog import read as catalogs
+from nl2dsl.catalog.model import Catalog
+from nl2dsl.corpus import wording
+from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
+from nl2dsl.decoding.tables import Tables, assemble, texts
+from nl2dsl.dsl import sketch
+from nl2dsl.dsl.sketch import Sketch
+from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
+from nl2dsl.errors import CorpusError, ModelError, RecipeError
+from nl2dsl.example import Example
+from nl2dsl.files import write_text
+from nl2dsl.training import export, generator, memory, minilm, retriever, scoring
+from nl2dsl.training.checkpoint import Checkpoint, write
+from nl2dsl.training.generator import Banks, Figures, Model
+from nl2dsl.training.journal import Journal
+from nl2dsl.training.network import Size
+from nl2dsl.training.retriever import Pair
+from nl2dsl.training.rows import FixedSets, Row, query_of
+from nl2dsl.training.rows import rows as rows_of
+
+BASE = "sentence-transformers/all-MiniLM-L6-v2"
+SPLITS = ("train", "validation", "unseen")
+DRAWN = ("sampled", "variant")  # sources of rows that nobody wrote
+PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
+HERE = ("corpus", "out", "model", "wording", "catalog", "base")  # settings that are paths: where things lay, not what they were
+
+
+@dataclass(frozen=True)
+class RetrieverRecipe:
+    """How the retriever is tuned."""
+
+    seconds: float = 900.0
+    """Seconds of training, by which the learning rate falls too; evaluations do not count."""
+    steps: int = 0
+    """Steps of training instead of seconds; the same steps give the same weights on the same machine."""
+    batch: int = 64
+    """Texts of a step."""
+    learning_rate: float = 5e-5
+    temperature: float = 0.05
+    """What similarities are divided by in the softmax."""
+    negatives: int = 24
+    """Operations beside those of the batch, half of them siblings of a wanted one."""
+    requests: int = 4
+    """How often each written request occurs, against once for a clause."""
+    sampled: int = 8_000
+    """Sampled requests of the corpus that take part."""
+    every: int = 250
+    """Steps between two evaluations."""
+
+
+@dataclass(frozen=True)
+class GeneratorRecipe:
+    """How the generator is trained."""
+
+    seconds: float = 2_900.0
+    """Seconds of training, by which the learning rate falls too; evaluations do not count."""
+    steps: int = 0
+    """Steps of training instead of seconds; the same steps give the same weights on the same machine."""
+    batch: int = 48
+    """Rows of a step."""
+    learning_rate: float = 6e-4
+    """Of the decoder and its heads."""
+    encoder_share: float = 0.125
+    """The learning rate of the encoder, which is trained already, as a share of the decoder's."""
+    requests: int = 3
+    """How often each written request occurs, against once for a sampled one."""
+    every: int = 500
+    """Steps between two evaluations."""
+    decoded: int = 100
+    """Rows of each validation set whose flows are decoded at an evaluation."""
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """What to train, from what."""
+
+    corpus: str = "build/corpus"
+    """Folder that `nl2dsl corpus` wrote."""
+    out: str = "build/embedded"
+    """Folder for weights, checkpoints, log and figures."""
+    model: str = ""
+    """Folder for the model that ships; `OUT/model` when empty."""
+    wording: str = "data/wording"
+    """Folder of the wordings, whose clauses the retriever learns from."""
+    catalog: tuple[str, ...] = ()
+    """Catalog files; the built-in catalog when empty."""
+    connectors: tuple[str, ...] = ()
+    """Only these connectors of the catalog, and only rows that need no other; all when empty."""
+    base: str = ""
+    """Folder of the sentence encoder to start from; the all-MiniLM-L6-v2 of the package when empty."""
+    seed: int = 0
+    checkpoint: float = 120.0
+    """The most seconds of training that a killed run has to take again."""
+    retriever: RetrieverRecipe = field(default_factory=RetrieverRecipe)
+    generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
+    decoder: Size = field(default_factory=Size)
+    """Shape of the decoder."""
+
+    def __post_init__(self) -> None:
+        for name, part in (("retriever", self.retriever), ("generator", self.generator)):
+            if part.steps <= 0 and part.seconds <= 0:
+                raise ValueError(f"`{name}` has neither seconds nor steps")
+            if min(part.batch, part.every) < 1:
+                raise ValueError(f"`{name}.batch` and `{name}.every` are at least 1")
+        if self.decoder.hidden_size % self.decoder.num_attention_heads or self.decoder.num_attention_heads % self.decoder.num_key_value_heads:
+            raise ValueError("`decoder`: hidden_size is a multiple of num_attention_heads, which is a multiple of num_key_value_heads")
+
+
+def train_recipe(recipe: TrainRecipe | str | Path, overrides: Iterable[str] = ()) -> Path:
+    """Trains, or goes on training, and returns the folder of the model."""
+    if not isinstance(recipe, TrainRecipe):
+        recipe = recipes.load(recipe, TrainRecipe, overrides)
+    memory.keep()
+    torch.set_flush_denormal(True)  # optimizer states of rarely touched weights decay into denormal numbers, on which a CPU is a hundred times slower
+    _quiet()
+    return _Run(recipe).run()
+
+
+def _quiet() -> None:
+    """No bars of transformers between ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+
+# --- digests -------------------------------------------------------------------------------------------------------------------
+
+
+def _sha256(*data: bytes) -> str:
+    hashed = hashlib.sha256()
+    for part in data:
+        hashed.update(part)
+    return hashed.hexdigest()
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _of_values(*values: Any) -> str:
+    return _sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode())
+
+
+# --- data ----------------------------------------------------------------------------------------------------------------------
+
+Rows = list[tuple[Example, Sketch]]
+
+
+def _read(path: Path, catalog: Catalog) -> Rows:
+    """The rows of a corpus file that the catalog has all operations for."""
+    found: Rows = []
+    for number, row in enumerate(example.read(path), 1):
+        try:
+            made = sketch.parse(row.sketch)
+        except sketch.SketchError as problem:
+            raise CorpusError(f"{path}:{number}: {problem}") from problem
+        if all(o in catalog for o in sketch.operations(made)):
+            found.append((row, made))
+    return found
+
+
+def _written(row: Example) -> bool:
+    return row.source not in DRAWN
+
+
+def _pair(row: Example, s: Sketch) -> Pair:
+    return Pair(row.query, tuple(dict.fromkeys(sketch.operations(s))))
+
+
+def clauses(folder: Path, catalog: Catalog, held_out: Sequence[str], rng: random.Random) -> list[Pair]:
+    """The clauses of the inventory, filled in, but for those that test rows are made of and those of held-out connectors."""
+    found = []
+    for one in wording.load(folder, catalog).wordings.values():
+        if one.connector in held_out:
+            continue
+        for clause in (c for form in one.clauses.values() for c in form if bucket(c.text, TEST_SHARE)):
+            words = [rng.choice(one.fillers[piece]).words if i % 2 else piece for i, piece in enumerate(clause.pieces)]
+            found.append(Pair("".join(words), (one.operation,)))
+    return found
+
+
+def pairs(train: Rows, single: Sequence[Pair], recipe: RetrieverRecipe, rng: random.Random) -> list[Pair]:
+    """What the retriever learns from: clauses, written requests `requests` times, their variants once, and some sampled requests."""
+    sampled = [_pair(*r) for r in train if r[0].source == "sampled"]
+    variants = [_pair(*r) for r in train if r[0].source == "variant"]
+    return [*single, *[_pair(*r) for r in train if _written(r[0])] * recipe.requests, *variants, *rng.sample(sampled, min(recipe.sampled, len(sampled)))]
+
+
+def _part(catalog: Catalog, connectors: Sequence[str]) -> Catalog:
+    """The catalog with these connectors only."""
+    unknown = [c for c in connectors if not catalog.ids(c)]
+    if unknown:
+        raise RecipeError(f"`connectors`: the catalog has no {', '.join(unknown)}", hint="nl2dsl catalog search finds names")
+    if not connectors:
+        return catalog
+    return Catalog([o for c in connectors for o in catalog.of(c)], [catalog.connectors[c] for c in connectors])
+
+
+# --- the stages ----------------------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One run of a recipe. What a stage makes lies on disk; the rest is read when it is needed."""
+
+    def __init__(self, recipe: TrainRecipe) -> None:
+        self.recipe, self.out, self.corpus = recipe, Path(recipe.out), Path(recipe.corpus)
+        self.model = Path(recipe.model) if recipe.model else self.out / "model"
+        self.base = Path(recipe.base) if recipe.base else minilm.folder()
+        self.catalog = _part(catalogs.load(recipe.catalog, with_builtin=True) if recipe.catalog else catalogs.builtin(), recipe.connectors)
+        if len(self.catalog) < CANDIDATES:
+            raise RecipeError(f"the catalog has {len(self.catalog)} operations, fewer than the {CANDIDATES} candidates of a request")
+        self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in SPLITS}
+        self.base_digest = self._digest(self.base / "model.safetensors")
+        self.journal = Journal(self.out)
+
+    def _digest(self, path: Path) -> str:
+        if not path.exists() and path.suffix == ".jsonl":
+            raise CorpusError(f"no corpus file {path}", hint=f"build it: nl2dsl corpus recipes/corpus/default.toml out={path.parent}")
+        if not path.exists():
+            raise ModelError(f"no weights in {path.parent}: there is no {path.name}", hint="`base` is a folder in the layout of transformers")
+        return _of_file(path)
+
+    def run(self) -> Path:
+        r, began = self.recipe, time.monotonic()
+        write_text(self.out / "recipe.toml", recipes.dump(r))
+        data = [self.base_digest, self.catalog.digest, self.digests, r.seed]
+        tuned = self._stage("retriever", _of_values(data, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever)
+        weights = _of_file(self.out / "retriever" / "model.safetensors")
+        self._stage("tables", _of_values(weights, self.catalog.digest), [self.out / "tables.npz"], self._tables)
+        self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
+        inputs = _of_values(data, weights, asdict(r.generator), asdict(r.decoder))
+        trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
+        results = {"retriever": tuned, "generator": trained}
+        shipped = [self.model / "card.json", *(self.model / f"{name}.xml" for name in ("encoder", "retriever", "decoder"))]
+        made = _of_values(inputs, *(_of_file(self.out / f"{name}.pt") for name in ("encoder", "writer")), str(self.model))
+        self._stage("export", made, shipped, lambda inputs: self._export(results))
+        self.journal.log(f"the model is in {self.model} ({time.monotonic() - began:.0f} s)")
+        return self.model
+
+    def _stage(self, name: str, inputs: str, made: Sequence[Path], do: Callable[[str], Figures]) -> Figures:
+        """The figures of a stage: of now, or of the run that did it with the same inputs."""
+        marker = self.out / "done" / f"{name}.json"
+        if marker.exists() and all(path.exists() for path in made):
+            done: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+            if done["inputs"] == inputs:
+                self.journal.log(f"{name}: done before")
+                return done["figures"]  # type: ignore[no-any-return]
+        marker.unlink(missing_ok=True)
+        began = time.monotonic()
+        self.journal.log(f"{name}: begins")
+        with self.journal.bar(name):
+            figures = do(inputs)
+        write_text(marker, json.dumps({"inputs": inputs, "seconds": round(time.monotonic() - began, 1), "figures": figures}, indent=1))
+        return figures
+
+    def _checkpoint(self, name: str, inputs: str) -> Checkpoint:
+        """Where a training stood; what it told after that it will tell again."""
+        made = Checkpoint(self.out / f"{name}.checkpoint.pt", inputs, self.recipe.checkpoint)
+        self.journal.rewind(name, (made.load() or {"step": 0})["step"])
+        return made
+
+    @cached_property
+    def data(self) -> dict[str, Rows]:
+        found = {name: _read(self.corpus / f"{name}.jsonl", self.catalog) for name in SPLITS}
+        self.journal.log("corpus: " + ", ".join(f"{len(r)} {name}" for name, r in found.items()) + " rows")
+        if not found["train"]:
+            raise CorpusError(f"{self.corpus} has no training row for this catalog", hint="is it the catalog of the corpus?")
+        return found
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        made = minilm.tokenizer(self.base)
+        made.enable_truncation(MAX_TOKENS)
+        return made
+
+    @cached_property
+    def held_out(self) -> tuple[str, ...]:
+        card = self.corpus / "card.json"
+        return tuple(json.loads(card.read_text(encoding="utf-8"))["recipe"]["held_out"]) if card.exists() else HELD_OUT
+
+    def _tuned(self) -> Any:
+        return minilm.encoder(self.out / "retriever")
+
+    def _retriever(self, inputs: str) -> Figures:
+        r, rng = self.recipe.retriever, random.Random(self.recipe.seed)
+        found = pairs(self.data["train"], clauses(Path(self.recipe.wording), self.catalog, self.held_out, rng), r, rng)
+        self.journal.log(f"retriever: {len(found)} pairs")
+        checkpoint = self._checkpoint("retriever", inputs)
+        figures = retriever.train(
+            found, self.catalog, self.out / "retriever", start=self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
+            batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, seed=self.recipe.seed, every=r.every,
+            held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
+            log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
+        )  # fmt: skip
+        checkpoint.remove()
+        return figures
+
+    def _tables(self, inputs: str) -> Figures:
+        model, found = self._tuned(), texts(self.catalog)
+        arrays = [retriever.embed(model, self.tokenizer, some).numpy() for some in found]
+        beside = self.out / "tables.new.npz"
+        np.savez(beside, operations=arrays[0], parameters=arrays[1], enums=arrays[2])
+        beside.replace(self.out / "tables.npz")
+        return {"rows": [len(a) for a in arrays]}
+
+    @cached_property
+    def tables(self) -> Tables:
+        with np.load(self.out / "tables.npz") as stored:
+            return assemble(self.catalog, stored["operations"], stored["parameters"], stored["enums"])
+
+    def _queries(self, inputs: str) -> Figures:
+        """Embeddings of all queries: the retriever does not change while the generator is trained."""
+        queries = list(dict.fromkeys(row.query for found in self.data.values() for row, _ in found))
+        write({"queries": queries, "embeddings": retriever.embed(self._tuned(), self.tokenizer, queries).half()}, self.out / "queries.pt")
+        return {"queries": len(queries)}
+
+    @cached_property
+    def retrieved(self) -> Callable[[Sequence[Row]], Tensor]:
+        stored = torch.load(self.out / "queries.pt", weights_only=True)
+        place, embeddings = {query: i for i, query in enumerate(stored["queries"])}, stored["embeddings"]
+        return lambda batch: embeddings[[place[row.query] for row in batch]].float()
+
+    def _sayable(self, found: Rows, sets: FixedSets, name: str) -> list[Row]:
+        made, counts = rows_of(((row.query, s, 1.0) for row, s in found), self.tables, self.tokenizer, sets)
+        self.journal.log(f"rows: {name}: {counts['rows']}, left out {counts['left out']}, values dropped {counts['values dropped']}")
+        return made
+
+    def _generator(self, inputs: str) -> Figures:
+        r, sets, train = self.recipe.generator, FixedSets(), self.data["train"]
+        written = self._sayable([row for row in train if _written(row[0])], sets, "written")
+        drawn = self._sayable([row for row in train if not _written(row[0])], sets, "drawn")
+        validation = {name: self._sayable(self.data[name], sets, name) for name in SPLITS[1:]}
+        if not written and not drawn:
+            raise CorpusError(f"{self.corpus}: no training row can be said in decisions")
+        banks, retrieved = Banks.of(self.tables), self.retrieved
+        torch.manual_seed(self.recipe.seed)
+        model = Model(self._tuned(), self.recipe.decoder, banks)
+        checkpoint = self._checkpoint("generator", inputs)
+
+        def evaluate(name: str) -> Figures:
+            return scoring.measure(
+                spread(validation[name], r.decoded),
+                lambda text: query_of(text, self.tokenizer)[0],
+                lambda row: scoring.ModelScorer(model, row.tokens, retrieved([row])[0], banks),
+                self.tables,
+            )
+
+        figures = generator.train(
+            [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out,
+            seconds=r.seconds, steps=r.steps, batch_size=r.batch, learning_rate=r.learning_rate, encoder_rate=r.learning_rate * r.encoder_share, seed=self.recipe.seed,
+            validation={name: (some, retrieved) for name, some in validation.items()}, every=r.every, evaluate=evaluate, checkpoint=checkpoint,
+            log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
+        )  # fmt: skip
+        checkpoint.remove()
+        return figures
+
+    # --- what ships ------------------------------------------------------------------------------------------------------------
+
+    def _export(self, results: Mapping[str, Figures]) -> Figures:
+        model = Model(self._tuned(), self.recipe.decoder, Banks.of(self.tables))
+        model.encoder.load_state_dict(torch.load(self.out / "encoder.pt", weights_only=True))
+        model.writer.load_state_dict(torch.load(self.out / "writer.pt", weights_only=True))
+        beside = self.model.with_name(f"{self.model.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside)
+        self._card(beside, {**results})
+        shipped = self._shipped(beside)
+        self._card(beside, {**results, "shipped": shipped})
+        _swap(beside, self.model)
+        self.journal.record({"stage": "export", "set": "validation", **shipped})
+        return shipped
+
+    def _shipped(self, folder: Path) -> Figures:
+        """The figures of what ships: int8 weights, OpenVINO, on validation rows."""
+        engine = Embedded(folder)
+        vocabulary = engine.vocabulary(engine.tables(self.catalog))
+        found = spread(self._sayable(self.data["validation"], FixedSets(), "validation"), self.recipe.generator.decoded)
+        return scoring.measure(
+            found,
+            lambda text: engine.read(text)[0],
+            lambda row: engine.start(row.tokens.astype(np.int64), engine.embed([row.query])[0], vocabulary),
+            vocabulary.tables,
+        )
+
+    def _card(self, folder: Path, validation: Mapping[str, Figures]) -> None:
+        seconds = {name: found["validation"]["seconds"] for name, found in validation.items() if "validation" in found}
+        card = {
+            "name": "embedded",
+            "nl2dsl": __version__,
+            "base": BASE if self.base_digest == minilm.SHA256 else self.base.name,
+            "base_sha256": self.base_digest,
+            "catalog": self.catalog.digest,
+            "corpus": self.digests,
+            "recipe": {name: value for name, value in asdict(self.recipe).items() if name not in HERE},
+            "seconds": {name: round(value) for name, value in seconds.items()},
+            "validation": _rounded(validation),
+            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+            "files": {path.name: _of_file(path) for path in sorted(folder.iterdir()) if path.name != "card.json"},
+        }
+        write_text(folder / "card.json", json.dumps(card, indent=1) + "\n")
+
+
+def spread(found: Sequence[Row], n: int) -> Sequence[Row]:
+    """At most n rows, evenly from all of them: files are sorted by topic."""
+    return found if len(found) <= n else [found[i * len(found) // n] for i in range(n)]
+
+
+def _swap(fresh: Path, place: Path) -> None:
+    """Puts a folder in the place of another; at no time is there half a model."""
+    old = place.with_name(f"{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.replace(old)
+    fresh.replace(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _rounded(v) for k, v in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+__all__ = ["GeneratorRecipe", "RetrieverRecipe", "TrainRecipe", "train_recipe"]
