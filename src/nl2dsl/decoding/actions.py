@@ -33,7 +33,7 @@ class Kind(IntEnum):
 
 class Decision(NamedTuple):
     kind: Kind
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index is not used on a decision
 
 
 # Words that conditions use although the sentence does not say them, and the numbers that people say in words.
@@ -53,6 +53,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 # Columns that people name by their meaning; any other column name is a stretch of the query.
 CHILDREN = ("Status", "Title", "Priority", "Stage", "Category", "Name", "Email", "Department", "Amount", "Date", "Type", "Comment", "Description", "Owner", "State", "Approved")
 SPAN_LIMIT = 64
+NUMERIC = re.compile(r"-?(\d{1,15}|\d{1,3}(,\d{3}){1,4})(\.\d{1,9})?\Z")  # text of a query that is a number
 
 
 def fixed(name: str) -> Decision:
@@ -63,12 +64,13 @@ def fixed(name: str) -> Decision:
 def choices(operation: Operation) -> tuple[Parameter, ...]:
     """The parameters a sentence can state a value for: the visible ones and the usual children of open objects."""
     offered: list[Parameter] = []
+    own = {p.name for p in operation.parameters}
     for p in operation.parameters:
         if p.internal:
             continue
         if p.open:
             offered.append(p)  # chosen itself: the child's name is a stretch of the query
-            offered += [replace(p, name=f"{p.name}/{child}", type="any", open=False, required=False, title=child, role="") for child in CHILDREN]
+            offered += [replace(p, name=f"{p.name}/{child}", type="any", open=False, required=False, title=child, role="") for child in CHILDREN if f"{p.name}/{child}" not in own]
         elif p.name == "weekDays":
             offered.append(replace(p, enum=WEEKDAYS))
         elif p.type in ("object", "file") and not p.enum:
@@ -197,7 +199,8 @@ class _Writer:
     def number(self, parameter: Parameter, value: Scalar) -> None:
         if parameter.name in ("interval", "interval/count"):  # said in words more often than in digits: one way to write them
             return self.put(f"number:{_small(value)}")
-        if not self.span(_text(value)):
+        text = _text(value)
+        if not (NUMERIC.match(text) and self.span(text)):  # words for a number of the platform ("Foodies" for a group's id) cannot be said
             self.put(f"number:{_small(value)}")
         return None
 
@@ -399,7 +402,7 @@ class _Decoder:
         while self.at < len(self.decisions) and self.peek().kind == Kind.PARAMETER:
             parameter = offered[self.take(Kind.PARAMETER)]
             if parameter.open:
-                child = re.sub(r"\W+", "", self.text().title() if " " in self.query.text else self.text()) or "Value"
+                child = column(self.text())
                 stated[f"{parameter.name}/{child}"] = self.text()
             else:
                 stated[parameter.name] = self.value(parameter)
@@ -447,7 +450,8 @@ class _Decoder:
             body = self.block()
             return Repeat(body, self.condition())
         if self.accept("switch"):
-            subject, default = str(self.scalar()), ()
+            subject = str(self.scalar())
+            default: tuple[Node, ...] = ()
             cases: list[tuple[Scalar, tuple[Node, ...]]] = []
             while not self.accept("close"):
                 if self.accept("default"):
@@ -460,11 +464,17 @@ class _Decoder:
         raise NotSayable(f"a step is expected, found `{self.symbol() or self.peek().kind.name.lower()}`")
 
 
+def column(words: str) -> str:
+    """The key of a column that people call so: `due date` is `DueDate`, `PO number` is `PONumber`."""
+    return "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+", words)) or "Value"
+
+
 def number_or_text(text: str) -> Scalar:
-    plain = text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text) else text
-    if re.fullmatch(r"-?\d{1,15}", plain):
-        return int(plain)
-    return float(plain) if re.fullmatch(r"-?\d{1,12}\.\d+", plain) else text
+    """Digits as the number they are; codes that begin with a nought stay text."""
+    if not NUMERIC.match(text) or re.match(r"-?0\d", text):
+        return text
+    plain = text.replace(",", "")
+    return float(plain) if "." in plain else int(plain)
 
 
 def decode(decisions: Sequence[Decision], query: Query, operations: Sequence[Operation]) -> Sketch:

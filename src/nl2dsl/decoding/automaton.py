@@ -7,13 +7,13 @@ Every state has an ending, and `allowed(closing=True)` offers only decisions on 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from nl2dsl.catalog.model import Operation, Parameter
-from nl2dsl.decoding.actions import FIRST_NUMBER, FIRST_WORD, FIXED, HIGHEST, SPAN_LIMIT, SYMBOL, TESTS, WORDS, Decision, Kind, Query, Shape, choices, shape
+from nl2dsl.decoding.actions import FIRST_NUMBER, FIRST_WORD, FIXED, HIGHEST, NUMERIC, SPAN_LIMIT, SYMBOL, TESTS, WORDS, Decision, Kind, Query, Shape, choices, shape
 from nl2dsl.dsl.sketch import OPERATORS
 
 DEPTH_LIMIT, STEP_LIMIT, CASE_LIMIT, TEST_LIMIT, LIST_LIMIT = 4, 40, 8, 4, 8
@@ -25,7 +25,9 @@ _WORDS = tuple(range(FIRST_WORD, FIRST_WORD + len(WORDS)))
 _FLAGS = (SYMBOL["true"], SYMBOL["false"])
 _OPERATORS = tuple(SYMBOL[o] for o in OPERATORS)
 _TESTS = tuple(SYMBOL[t] for t in TESTS)
-_NUMERIC = re.compile(r"-?\d+(\.\d+)?\Z|\d{1,3}(,\d{3})+\Z")
+_LEFT = frozenset(_WORDS)
+_RIGHT = frozenset((*_WORDS, *_NUMBERS, *_FLAGS))
+DIGITS = 6  # tokens that a number may have
 
 # Built-ins that are language (control, variables): statements of their own, never calls.
 NOT_CALLABLE = frozenset("builtin." + name for name in (
@@ -76,16 +78,17 @@ class Allowed:
 
 
 # The stack holds what is still to be said, the next thing last. Items are (name, data).
-Item = tuple[str, object]
+Item = tuple[str, Any]
 
 
 class Automaton:
-    """One run over one query. `push` raises `ValueError` on a decision that is not allowed."""
+    """One run over one query. `push` raises `ValueError` on a decision that the grammar has no place for; it takes operations and parameters of any type (`allowed`
+    is what knows types), so that a search without types can be told of its mistakes by the checker."""
 
     def __init__(self, operations: Sequence[Operation], query: Query) -> None:
         self.operations, self.query = operations, query
         self.tokens = tuple(i for i, (s, e) in enumerate(query.offsets) if e > s)
-        self.numeric = tuple(i for i in self.tokens if _NUMERIC.match(query.text[slice(*query.offsets[i])]))
+        self.numeric = tuple(i for i in self.tokens if _begins_number(query.text[query.offsets[i][0]]) and self._numbers(i))
         self.stack: list[Item] = [("steps", (0, 0)), ("trigger", None)]
         self.current: Operation | None = None
         self.count = 0
@@ -97,9 +100,9 @@ class Automaton:
     def enum_parameter(self) -> int:
         """Position, among the choices of the current operation, of the parameter whose enum value is being said."""
         name, data = self.stack[-1]
-        parameter = data[0] if name == "list" else data  # type: ignore[index]
+        parameter = data[0] if name == "list" else data
         assert self.current is not None
-        return next(i for i, p in enumerate(choices(self.current)) if p is parameter)
+        return next(i for i, p in enumerate(choices(self.current)) if p.name == parameter.name)
 
     # --- what may follow -------------------------------------------------------------------------------------------------------
 
@@ -110,24 +113,24 @@ class Automaton:
                 break
         return result
 
-    def _offer(self, a: Allowed, name: str, data: object, closing: bool) -> bool:
+    def _offer(self, a: Allowed, name: str, data: Any, closing: bool) -> bool:
         """Adds what `name` offers; False when the item may also be empty, so that the one below it counts too."""
         match name:
             case "trigger":
                 a.operations = Role.TRIGGER
             case "arguments":
-                operation, given = data  # type: ignore[misc]
+                operation, given = data
                 if not closing:
                     a.parameters = tuple(i for i, p in enumerate(choices(operation)) if i not in given and self._sayable(p))
                 return False
             case "steps":
-                self._steps(a, *data, closing)  # type: ignore[misc]
+                self._steps(a, data[0], data[1], closing)
             case "else":
                 if not closing:
                     a.fixed.append(SYMBOL["else"])
                 return False
             case "cases":
-                number, default = data  # type: ignore[misc]
+                number, default = data
                 if number:
                     a.fixed.append(SYMBOL["close"])
                 if number < CASE_LIMIT and not default and not (closing and number):
@@ -138,7 +141,7 @@ class Automaton:
                 a.fixed += _TESTS if closing else (*_TESTS, SYMBOL["compare"])
             case "more":
                 a.fixed.append(SYMBOL["endcondition"])
-                joined, number = data  # type: ignore[misc]
+                joined, number = data
                 if number < TEST_LIMIT and not closing:
                     a.fixed += [SYMBOL[j] for j in ([joined] if joined else ["and", "or"])]
             case "operator":
@@ -150,13 +153,13 @@ class Automaton:
                 a.fixed += (*_WORDS, *_NUMBERS, *_FLAGS)
                 a.starts = () if closing else self.tokens
             case "value":
-                self._value(a, data, closing)  # type: ignore[arg-type]
+                self._value(a, data, closing)
             case "list":
-                self._list(a, *data, closing)  # type: ignore[misc]
+                self._list(a, data[0], data[1], closing)
             case "span":
                 a.starts = self.tokens
             case "last":
-                a.ends = self._ends(*data)  # type: ignore[misc]
+                a.ends = self._ends(*data)
         return True
 
     def _steps(self, a: Allowed, depth: int, number: int, closing: bool) -> None:
@@ -198,8 +201,12 @@ class Automaton:
         last = min(first + SPAN_LIMIT, len(self.query.offsets))
         if not numeric:
             return tuple(i for i in range(first, last) if self.query.offsets[i][1] > self.query.offsets[i][0])
-        fitting = tuple(i for i in range(first, min(first + 6, last)) if _NUMERIC.match(self.query.span(first, i)))
-        return fitting or (first,)
+        return self._numbers(first) or (first,)
+
+    def _numbers(self, first: int) -> tuple[int, ...]:
+        """The last tokens of the numbers that begin with this token."""
+        last = min(first + DIGITS, len(self.query.offsets))
+        return tuple(i for i in range(first, last) if self.query.offsets[i][1] > self.query.offsets[i][0] and NUMERIC.match(self.query.span(first, i)))
 
     # --- moving on -------------------------------------------------------------------------------------------------------------
 
@@ -211,48 +218,52 @@ class Automaton:
                 return
         raise ValueError(f"{decision.kind.name.lower()} {decision.index} cannot follow")
 
-    def _take(self, name: str, data: object, d: Decision) -> bool:
+    def _take(self, name: str, data: Any, d: Decision) -> bool:
         symbol = FIXED[d.index] if d.kind == Kind.FIXED else ""
         match name, d.kind:
             case "trigger", Kind.OPERATION:
                 self._call(d.index)
             case "arguments", Kind.PARAMETER:
-                operation, given = data  # type: ignore[misc]
+                operation, given = data
+                if d.index in given or d.index >= len(choices(operation)):
+                    raise ValueError(f"parameter {d.index} cannot follow")
                 self.stack.append(("arguments", (operation, given | {d.index})))
                 self._argument(choices(operation)[d.index])
             case "arguments", _:
                 return False
             case "steps", _:
-                self._step(*data, d, symbol)  # type: ignore[misc]
+                self._step(data[0], data[1], d, symbol)
             case "else", Kind.FIXED if symbol == "else":
                 self.stack.append(("steps", (data, 0)))
             case "else", _:
                 return False
             case "cases", Kind.FIXED:
-                self._case(*data, symbol)  # type: ignore[misc]
+                self._case(data[0], data[1], symbol)
             case "test", Kind.FIXED if symbol == "compare":
                 self.stack += [("right", None), ("operator", None), ("left", None)]
             case "test", Kind.FIXED if symbol in TESTS:
                 pass
             case "more", Kind.FIXED if symbol in ("and", "or"):
-                self.stack += [("more", (symbol, data[1] + 1)), ("test", None)]  # type: ignore[index]
+                self.stack += [("more", (symbol, data[1] + 1)), ("test", None)]
             case "more", Kind.FIXED if symbol == "endcondition":
                 pass
             case "operator", Kind.FIXED if symbol in OPERATORS:
                 pass
-            case ("left" | "right" | "span"), Kind.START:
+            case ("left" | "right" | "span"), Kind.START if d.index in self.tokens:
                 self.stack.append(("last", (d.index, False)))
-            case ("left" | "right"), Kind.FIXED:
+            case "left", Kind.FIXED if d.index in _LEFT:
                 pass
-            case "value", Kind.START:
-                self.stack.append(("last", (d.index, shape(data) == Shape.NUMBER)))  # type: ignore[arg-type]
-            case "value", (Kind.FIXED | Kind.ENUM):
+            case "right", Kind.FIXED if d.index in _RIGHT:
                 pass
-            case "list", _ if symbol == "endlist":
+            case "value", Kind.START if d.index in self.tokens and shape(data) in (Shape.TEXT, Shape.NUMBER):
+                self.stack.append(("last", (d.index, shape(data) == Shape.NUMBER)))
+            case "value", (Kind.FIXED | Kind.ENUM) if _fits(data, d):
                 pass
-            case "list", (Kind.FIXED | Kind.ENUM):
-                self.stack.append(("list", (data[0], data[1] + 1)))  # type: ignore[index]
-            case "last", Kind.END:
+            case "list", _ if symbol == "endlist" and data[1]:
+                pass
+            case "list", (Kind.FIXED | Kind.ENUM) if _fits(data[0], d):
+                self.stack.append(("list", (data[0], data[1] + 1)))
+            case "last", Kind.END if d.index in self._ends(*data):
                 pass
             case _:
                 raise ValueError(f"{symbol or d.kind.name.lower()} cannot follow in `{name}`")
@@ -310,16 +321,33 @@ class Automaton:
         return sum(_cost(name, data) for name, data in self.stack)
 
 
-def _cost(name: str, data: object) -> int:
+def _begins_number(character: str) -> bool:
+    return character.isdecimal() or character == "-"
+
+
+def _fits(p: Parameter, d: Decision) -> bool:
+    """Whether a symbol or an enum value is one that the parameter's shape knows."""
+    match shape(p):
+        case Shape.ENUM | Shape.ENUMS:
+            return d.kind == Kind.ENUM and d.index < len(p.enum)
+        case Shape.FLAG:
+            return d.kind == Kind.FIXED and d.index in _FLAGS
+        case Shape.NUMBER | Shape.NUMBERS:
+            return d.kind == Kind.FIXED and d.index in _RIGHT and d.index >= FIRST_NUMBER
+        case _:
+            return False
+
+
+def _cost(name: str, data: Any) -> int:
     match name:
         case "steps":
-            return 1 if data[1] else 2  # type: ignore[index]
+            return 1 if data[1] else 2
         case "cases":
-            return 1 if data[0] else 5  # type: ignore[index]  # case, its value, one step, close, close
+            return 1 if data[0] else 5  # case, its value, one step, close, close
         case "value":
-            return 2 if shape(data) == Shape.TEXT else 1  # type: ignore[arg-type]
+            return 2 if shape(data) == Shape.TEXT else 1
         case "list":
-            return 1 if data[1] else 2  # type: ignore[index]
+            return 1 if data[1] else 2
         case "span":
             return 2
         case "arguments" | "else":

@@ -55,7 +55,8 @@ class Found:
 
 def search(scorer: Scorer, automaton: Automaton, tables: Tables, *, budget: int = 256, constrain: Constrain = "typed", jump: bool = True) -> Found:
     """The best flow, decision by decision. `budget` (at least 3: trigger, step, end) bounds the number of decisions."""
-    found, waiting = Found(), []
+    found = Found()
+    waiting: list[Decision] = []
     budget = max(budget, SHORTEST)
     called = -1
     while not automaton.done:
@@ -99,7 +100,8 @@ def _best(scores: Scores, allowed: Allowed, automaton: Automaton, tables: Tables
             index = np.flatnonzero(tables.triggers if allowed.operations == Role.TRIGGER else tables.steps)
         else:
             index = np.arange(len(everything))
-        options.append((Kind.OPERATION, index, everything[index]))
+        if len(index):
+            options.append((Kind.OPERATION, index, everything[index]))
     if allowed.parameters:
         index = np.array(allowed.parameters)
         options.append((Kind.PARAMETER, index, scores.parameters(called)[index]))

@@ -12,12 +12,16 @@ from their checkpoints, so that a run may be killed at any time.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import logging
 import platform
 import random
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -149,11 +153,11 @@ def train_recipe(recipe: TrainRecipe | str | Path, overrides: Iterable[str] = ()
 
 
 def _quiet() -> None:
-    """No bars of transformers between ours."""
-    from transformers.utils import logging
+    """No bars and tables of libraries between ours."""
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("nncf").setLevel(logging.WARNING)
 
 
 # --- digests -------------------------------------------------------------------------------------------------------------------
@@ -396,7 +400,8 @@ class _Run:
         model.writer.load_state_dict(torch.load(self.out / "writer.pt", weights_only=True))
         beside = self.model.with_name(f"{self.model.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
-        export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside)
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
+            export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside)
         self._card(beside, {**results})
         shipped = self._shipped(beside)
         self._card(beside, {**results, "shipped": shipped})

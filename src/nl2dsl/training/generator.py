@@ -259,7 +259,7 @@ def train(
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     step, seen, elapsed, skipped, losses, shown = 0, 0, 0.0, 0, list[float](), _none()
-    epoch, taken, queue = rng.getstate(), 0, list[list[Row]]()
+    epoch, taken, queue, last = rng.getstate(), 0, list[list[Row]](), dict[str, Figures]()
     if checkpoint and (state := checkpoint.load()):
         step, seen, elapsed, losses, shown, taken = (state[name] for name in ("step", "seen", "elapsed", "losses", "shown", "taken"))
         model.load_state_dict(state["model"])
@@ -310,14 +310,15 @@ def train(
             record({"stage": "generator", "step": step, "seconds": elapsed, "rows": seen, "loss": float(np.mean(losses)), "accuracy": _shares(shown)})
             losses, shown = [], _none()
         if step % every == 0:
-            _validate(model, validation or {}, banks, sets, evaluate, step, record)
+            last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
             save(model, out)
             store()
         elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
             store()
-    store()
-    last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
-    save(model, out)
+    if step % every or not last:
+        store()
+        last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
+        save(model, out)
     return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 

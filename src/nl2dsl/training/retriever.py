@@ -119,7 +119,7 @@ def train(
     siblings: dict[str, list[int]] = {}
     for i, o in enumerate(operations):
         siblings.setdefault(o.connector, []).append(i)
-    step, elapsed, losses, order = 0, 0.0, list[float](), list[int]()
+    step, elapsed, losses, order, last = 0, 0.0, list[float](), list[int](), dict[str, Figures]()
     if checkpoint and (state := checkpoint.load()):
         step, elapsed, losses, order = (state[name] for name in ("step", "elapsed", "losses", "order"))
         model.load_state_dict(state["model"])
@@ -170,14 +170,15 @@ def train(
         if step % 100 == 0:
             record({"stage": "retriever", "step": step, "seconds": elapsed, "loss": sum(losses[-100:]) / 100})
         if step % every == 0:
-            _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
+            last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
             _save(model, tok, out, catalog)
             store()
         elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
             store()
-    store()
-    last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
-    _save(model, tok, out, catalog)
+    if step % every or not last:
+        store()
+        last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
+        _save(model, tok, out, catalog)
     return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 

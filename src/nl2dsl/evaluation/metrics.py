@@ -1,0 +1,315 @@
+"""How good flows are: pure functions over rows and sequences, each figure with its n and a 95 % interval.
+
+In: operations in order, calls (`[{"operation", "parameters": {key: literal | {"expr": text}}}]`, as in `outcome.row`), control words, numbers. Out: scores between 0
+and 1, `Figure`s and paired comparisons. Nothing here reads files, runs a model or draws from the clock: the same input gives the same figures.
+
+`flow_similarity` is the measure of the paper (eq. 1); it does not see the order of what both flows have, so `order_score` stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from random import Random
+from typing import Any, NamedTuple
+
+from nl2dsl.catalog.model import Catalog
+
+Call = Mapping[str, Any]
+ROUNDS = 2000  # resamples of a bootstrap
+_Z = 1.959963984540054
+
+
+# --- sequences of operations ---------------------------------------------------------------------------------------------------
+
+
+def lcss(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    table = [0] * (len(b) + 1)
+    for x in a:
+        diagonal = 0
+        for j, y in enumerate(b, 1):
+            diagonal, table[j] = table[j], diagonal + 1 if x == y else max(table[j], table[j - 1])
+    return table[-1]
+
+
+def flow_similarity(a: Sequence[str], b: Sequence[str]) -> float:
+    """The paper's eq. 1 over operations with the trigger among them: lcss / the longer length. Two empty flows are the same."""
+    return lcss(a, b) / max(len(a), len(b)) if a or b else 1.0
+
+
+def best_similarity(made: Sequence[str], answers: Iterable[Sequence[str]]) -> float:
+    """Similarity to the nearest of several right answers."""
+    return max((flow_similarity(made, answer) for answer in answers), default=0.0)
+
+
+def exact(made: Sequence[str], answers: Iterable[Sequence[str]]) -> bool:
+    """Whether the operations are, in order, those of one of the right answers."""
+    return any(list(made) == list(answer) for answer in answers)
+
+
+def same_operations(made: Sequence[str], answers: Iterable[Sequence[str]]) -> bool:
+    """As `exact`, the order aside (branches of a condition have none)."""
+    return any(Counter(made) == Counter(answer) for answer in answers)
+
+
+def order_score(made: Sequence[str], answer: Sequence[str]) -> float:
+    """Of all pairs of steps in either flow, the share that both have in the same order: 1 when equal, falling with what is absent, added or swapped.
+
+    An operation that occurs n times counts as n things, numbered as they occur.
+    """
+    a, b = _pairs(made), _pairs(answer)
+    if not a and not b:
+        return float(list(made) == list(answer))
+    return len(a & b) / len(a | b)
+
+
+def _pairs(operations: Sequence[str]) -> set[tuple[tuple[str, int], tuple[str, int]]]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for operation in operations:
+        seen[operation] += 1
+        numbered.append((operation, seen[operation]))
+    return set(combinations(numbered, 2))
+
+
+# --- sets with repetition: parameters, control ---------------------------------------------------------------------------------
+
+
+class Overlap(NamedTuple):
+    """Counts behind precision and recall; add those of several rows for the figure over all of them."""
+
+    hits: int = 0
+    made: int = 0
+    wanted: int = 0
+
+    def __add__(self, other: object) -> Overlap:
+        if not isinstance(other, Overlap):
+            return NotImplemented
+        return Overlap(self.hits + other.hits, self.made + other.made, self.wanted + other.wanted)
+
+    @property
+    def precision(self) -> float:
+        return self.hits / self.made if self.made else float(not self.wanted)
+
+    @property
+    def recall(self) -> float:
+        return self.hits / self.wanted if self.wanted else float(not self.made)
+
+    @property
+    def f1(self) -> float:
+        """1 when nothing was wanted and nothing made."""
+        total = self.made + self.wanted
+        return 2 * self.hits / total if total else 1.0
+
+
+def overlap(made: Iterable[Any], wanted: Iterable[Any]) -> Overlap:
+    a, b = Counter(made), Counter(wanted)
+    return Overlap(sum((a & b).values()), sum(a.values()), sum(b.values()))
+
+
+def parameter_keys(made: Sequence[Call], wanted: Sequence[Call]) -> Overlap:
+    """Keys given, each with the operation it is given to."""
+    return overlap(_keys(made), _keys(wanted))
+
+
+def parameter_values(made: Sequence[Call], wanted: Sequence[Call]) -> Overlap:
+    """Keys given with the same value; letter case and white space aside."""
+    return overlap(_values(made), _values(wanted))
+
+
+def references(made: Sequence[Call], wanted: Sequence[Call]) -> Overlap:
+    """As `parameter_values`, only of values that are computed from the data of other steps."""
+    return overlap(_values(made, computed=True), _values(wanted, computed=True))
+
+
+def control(made: Iterable[str], wanted: Iterable[str]) -> Overlap:
+    """Control structures: `if`, `for`, `switch`, `until`, as often as they occur."""
+    return overlap(made, wanted)
+
+
+def _keys(calls: Sequence[Call]) -> list[tuple[str, str]]:
+    return [(call["operation"], key) for call in calls for key in call["parameters"]]
+
+
+def _values(calls: Sequence[Call], computed: bool | None = None) -> list[tuple[str, str, str]]:
+    return [
+        (call["operation"], key, repr(_comparable(value)))
+        for call in calls
+        for key, value in call["parameters"].items()
+        if computed is None or is_computed(value) == computed
+    ]
+
+
+def is_computed(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"expr"}
+
+
+def _comparable(value: Any) -> Any:
+    match value:
+        case bool() | None:
+            return value
+        case int() | float():
+            return float(value)
+        case str():
+            return plain(value)
+        case Mapping():
+            return sorted((str(k), repr(_comparable(v))) for k, v in value.items())
+        case _:
+            return [_comparable(v) for v in value]
+
+
+def plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".")
+
+
+# --- what nobody said, and what does not exist ---------------------------------------------------------------------------------
+
+
+def literals(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every literal below a value, with the last part of its key; computed values are none."""
+    match value:
+        case _ if is_computed(value):
+            return
+        case Mapping():
+            for name, inner in value.items():
+                yield from literals(inner, str(name))
+        case list() | tuple():
+            for inner in value:
+                yield from literals(inner, key)
+        case _:
+            yield re.split(r"[/.]", key)[-1], value
+
+
+def ungrounded(query: str, calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
+    """(text literals that neither the query, nor an enum, nor a default explains; all text literals). Numbers and flags are said in too many ways to judge."""
+    said, bad, total = plain(query), 0, 0
+    for call in calls:
+        operation = catalog.get(call["operation"])
+        for key, value in call["parameters"].items():
+            parameter = operation.parameter(key) if operation else None
+            known = {plain(v) for v in parameter.enum} | {plain(str(parameter.default))} if parameter else set()
+            for _, literal in literals(value, key):
+                if isinstance(literal, str) and literal.strip() and "recurrence" not in call["operation"].lower():
+                    total += 1
+                    bad += plain(literal) not in said and plain(literal) not in known
+    return bad, total
+
+
+def hallucinated(calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
+    """(operations and parameters the catalog does not have; all operations and parameters)."""
+    bad = total = 0
+    for call in calls:
+        operation = catalog.get(call["operation"])
+        total += 1 + len(call["parameters"])
+        if operation is None:
+            bad += 1 + len(call["parameters"])
+        elif operation.parameters or operation.kind != "any":  # a foreign catalog may not list parameters: then any key may be right
+            bad += sum(operation.parameter(key) is None for key in call["parameters"])
+    return bad, total
+
+
+# --- figures with intervals ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure over n rows (or things) and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n {self.n:,}"
+
+
+def wilson(hits: int, n: int) -> Figure:
+    """A share and its Wilson interval; with nothing counted, nothing is known: 0 to 1."""
+    if n == 0:
+        return Figure(0.0, 0.0, 1.0, 0)
+    p, z2 = hits / n, _Z * _Z
+    centre, spread = p + z2 / (2 * n), _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    low, high = (centre - spread) / (1 + z2 / n), (centre + spread) / (1 + z2 / n)
+    return Figure(p, 0.0 if hits == 0 else max(0.0, low), 1.0 if hits == n else min(1.0, high), n)
+
+
+def mean(values: Sequence[float], rounds: int = ROUNDS, seed: int = 0) -> Figure:
+    """A mean and its bootstrap interval (percentiles of resampled means)."""
+    if not values:
+        return Figure(0.0, 0.0, 1.0, 0)
+    return Figure(sum(values) / len(values), *_resampled(values, lambda rows: sum(rows) / len(rows), rounds, seed), len(values))
+
+
+def f1(overlaps: Sequence[Overlap], rounds: int = ROUNDS // 4, seed: int = 0) -> Figure:
+    """F1 over all rows together, with a bootstrap over rows."""
+    if not overlaps:
+        return Figure(0.0, 0.0, 1.0, 0)
+    return Figure(_sum(overlaps).f1, *_resampled(overlaps, lambda rows: _sum(rows).f1, rounds, seed), len(overlaps))
+
+
+def _sum(overlaps: Sequence[Overlap]) -> Overlap:
+    return Overlap(sum(o.hits for o in overlaps), sum(o.made for o in overlaps), sum(o.wanted for o in overlaps))
+
+
+def _resampled(values: Sequence[Any], figure: Any, rounds: int, seed: int) -> tuple[float, float]:
+    rng = Random(seed)
+    found = sorted(figure(rng.choices(values, k=len(values))) for _ in range(rounds))
+    return percentile(found, 2.5), percentile(found, 97.5)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Linear between the two nearest values, as numpy and spreadsheets do."""
+    if not values:
+        return math.nan
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    low = math.floor(place)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
+
+
+# --- comparisons of two systems on the same rows -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How much the second is above the first, 95 % interval, and the probability of such a difference by chance (two-sided)."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}] p {self.p:.3f} n {self.n:,}"
+
+
+def paired(first: Sequence[float], second: Sequence[float], rounds: int = ROUNDS, seed: int = 0) -> Comparison:
+    """Paired bootstrap of the mean difference: rows are drawn as pairs, so that easy and hard rows do not blur it."""
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    if not differences:
+        return Comparison(0.0, 0.0, 0.0, 1.0, 0)
+    n, rng = len(differences), Random(seed)
+    found = sorted(sum(rng.choices(differences, k=n)) / n for _ in range(rounds))
+    below, above = sum(d <= 0 for d in found), sum(d >= 0 for d in found)
+    p = min(1.0, 2 * (min(below, above) + 1) / (rounds + 1))
+    return Comparison(sum(differences) / n, percentile(found, 2.5), percentile(found, 97.5), p, n)
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Comparison:
+    """Exact McNemar test of two systems that are right or wrong on the same rows: only rows where they differ count."""
+    pairs = list(zip(first, second, strict=True))
+    won, lost, n = sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs), len(pairs)
+    if n == 0:
+        return Comparison(0.0, 0.0, 0.0, 1.0, 0)
+    changed = won + lost
+    tail = sum(math.comb(changed, k) for k in range(min(won, lost) + 1))
+    difference = (won - lost) / n
+    spread = _Z * math.sqrt(max(0.0, changed - (won - lost) ** 2 / n)) / n
+    return Comparison(difference, difference - spread, difference + spread, min(1.0, 2 * tail / 2**changed), n)
