@@ -49,8 +49,48 @@ def query(text: str, longest: int = 99, most: int = 160) -> Query:
     return Query(text, ((0, 0), *[m.span() for m in pieces.finditer(text)][:most], (0, 0)))
 
 
-WORDS = ("when", "mail", "the", "Status", "of", "5", "1,000", "2.5", "-3", "25", "31", "every", "Monday", "yes", "true", "“Sales”", "it's", "a/b", "#1", "99999999999999999999", "007", "1.50", "%", "no")
-OTHER = ("", " ", "每天早上给我发邮件", "отправь письмо в 9:00", "٣ رسائل", "👍👍", "\u200b", "Ⅷ ² ½", "e\u0301a", "१२ ईमेल", '"quoted" `ticks` ${x}', "\\ / \x7f", "1 2 3", "1.2.3,4")
+WORDS = (
+    "when",
+    "mail",
+    "the",
+    "Status",
+    "of",
+    "5",
+    "1,000",
+    "2.5",
+    "-3",
+    "25",
+    "31",
+    "every",
+    "Monday",
+    "yes",
+    "true",
+    "“Sales”",
+    "it's",
+    "a/b",
+    "#1",
+    "99999999999999999999",
+    "007",
+    "1.50",
+    "%",
+    "no",
+)
+OTHER = (
+    "",
+    " ",
+    "每天早上给我发邮件",
+    "отправь письмо в 9:00",
+    "٣ رسائل",
+    "👍👍",
+    "\u200b",
+    "Ⅷ ² ½",
+    "e\u0301a",
+    "१२ ईमेल",
+    '"quoted" `ticks` ${x}',
+    "\\ / \x7f",
+    "1 2 3",
+    "1.2.3,4",
+)
 sentences = st.one_of(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join), st.sampled_from(OTHER), st.text(max_size=40))
 queries = st.one_of(st.builds(query, sentences, st.sampled_from([2, 3, 99])), sentences.map(lambda s: Query(s, ())))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from deciding import BUILTIN, TABLES, options, pick, queries, query, start
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deciding import BUILTIN, TABLES, options, pick, queries, query, start
 from nl2dsl.catalog.model import Operation, Parameter
 from nl2dsl.decoding.actions import FIXED, SPAN_LIMIT, SYMBOL, Decision, Kind, Query, decode, fixed
 from nl2dsl.decoding.automaton import DEPTH_LIMIT, GROWTH, NOT_CALLABLE, SHORTEST, STEP_LIMIT, Automaton, callable_as
@@ -121,11 +121,11 @@ def test_symbols_and_stretches_that_are_not_allowed_are_not_taken(name: str, q: 
     if automaton.done:
         return
     wrong = data.draw(st.builds(Decision, st.sampled_from([Kind.FIXED, Kind.ENUM, Kind.START, Kind.END]), st.integers(0, len(FIXED) - 1)))
-    numbers = wrong.kind == Kind.FIXED and FIXED[wrong.index].startswith("number:") or wrong.kind == Kind.START  # 25 o'clock: the type's affair
+    numbers = (wrong.kind == Kind.FIXED and FIXED[wrong.index].startswith("number:")) or wrong.kind == Kind.START  # 25 o'clock: the type's affair
     limits = wrong.kind == Kind.FIXED and FIXED[wrong.index] in ("if", "for", "switch", "do", "case", "and", "or")  # how much is enough
     if wrong in options(automaton.allowed(), tables) or numbers or limits:
         return
-    with pytest.raises(ValueError, match="cannot follow|is no step"):
+    with pytest.raises(ValueError, match=r"cannot follow|is no step"):
         automaton.push(wrong)
 
 
@@ -196,12 +196,26 @@ def test_a_parameter_is_given_once() -> None:
         at_value.push(Decision(Kind.PARAMETER, first))
 
 
-ODD = [Operation("", "t", "trigger"), Operation("x", "op", "any", parameters=(Parameter("n", "integer"), Parameter("hours", "array"), Parameter("text"), Parameter("open", "object", open=True)))]
+ODD = [
+    Operation("", "t", "trigger"),
+    Operation(
+        "x",
+        "op",
+        "any",
+        parameters=(Parameter("n", "integer"), Parameter("hours", "array"), Parameter("text"), Parameter("open", "object", open=True)),
+    ),
+]
 
 
 def test_numbers_are_pointed_at_where_digits_stand() -> None:
     allowed = at(Decision(Kind.OPERATION, 0), Decision(Kind.OPERATION, 1), Decision(Kind.PARAMETER, 0), operations=ODD).allowed()
-    spans = {MAIL.span(i, e) for i in allowed.starts for e in at(Decision(Kind.OPERATION, 0), Decision(Kind.OPERATION, 1), Decision(Kind.PARAMETER, 0), Decision(Kind.START, i), operations=ODD).allowed().ends}
+    spans = {
+        MAIL.span(i, e)
+        for i in allowed.starts
+        for e in at(Decision(Kind.OPERATION, 0), Decision(Kind.OPERATION, 1), Decision(Kind.PARAMETER, 0), Decision(Kind.START, i), operations=ODD)
+        .allowed()
+        .ends
+    }
     assert spans == {"5", "1", "1,000", "000", "-3", "3", "12"}
 
 
@@ -217,7 +231,9 @@ def test_without_words_there_is_no_text_to_point_at() -> None:
 
 def test_a_stretch_is_only_so_long() -> None:
     long = query("word " * 150)
-    automaton = at(Decision(Kind.OPERATION, 0), Decision(Kind.OPERATION, 1), Decision(Kind.PARAMETER, 2), Decision(Kind.START, 3), q=long, operations=ODD)
+    automaton = at(
+        Decision(Kind.OPERATION, 0), Decision(Kind.OPERATION, 1), Decision(Kind.PARAMETER, 2), Decision(Kind.START, 3), q=long, operations=ODD
+    )
     assert automaton.allowed().ends == tuple(range(3, 3 + SPAN_LIMIT))
 
 

@@ -31,7 +31,9 @@ def test_longest_common_subsequence(a: str, b: str, length: int) -> None:
     assert m.lcss(a, b) == length
 
 
-@pytest.mark.parametrize(("a", "b", "score"), [("tab", "tab", 1.0), ("tab", "ta", 2 / 3), ("tab", "tba", 2 / 3), ("t", "x", 0.0), ("", "t", 0.0), ("", "", 1.0)])
+@pytest.mark.parametrize(
+    ("a", "b", "score"), [("tab", "tab", 1.0), ("tab", "ta", 2 / 3), ("tab", "tba", 2 / 3), ("t", "x", 0.0), ("", "t", 0.0), ("", "", 1.0)]
+)
 def test_flow_similarity_is_equation_1(a: str, b: str, score: float) -> None:
     assert m.flow_similarity(a, b) == pytest.approx(score)
 
@@ -82,7 +84,18 @@ def test_keys_belong_to_their_operation() -> None:
     assert m.parameter_keys([call(to="a")], [call(to="b")]) == m.Overlap(1, 1, 1)
 
 
-@pytest.mark.parametrize(("made", "wanted", "same"), [("A@b.c", "a@B.c", True), (1, 1.0, True), (True, 1, False), (["a", "B"], ["A", "b"], True), ("1", 1, False), (None, "", False), ({"a": 1}, {"a": 1.0}, True)])
+@pytest.mark.parametrize(
+    ("made", "wanted", "same"),
+    [
+        ("A@b.c", "a@B.c", True),
+        (1, 1.0, True),
+        (True, 1, False),
+        (["a", "B"], ["A", "b"], True),
+        ("1", 1, False),
+        (None, "", False),
+        ({"a": 1}, {"a": 1.0}, True),
+    ],
+)
 def test_values_are_compared_as_people_would(made: object, wanted: object, same: bool) -> None:
     assert (m.parameter_values([call(to=made)], [call(to=wanted)]).hits == 1) == same
 

@@ -6,10 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from deciding import BUILTIN, TABLES, Random_, options, queries, query, sentences, start, tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deciding import BUILTIN, TABLES, Random_, options, queries, query, sentences, start, tables
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.decoding.actions import Decision, Kind, NotSayable, Query, decode
 from nl2dsl.decoding.automaton import GROWTH, SHORTEST
@@ -75,7 +75,9 @@ def test_forced_are_the_decisions_without_an_alternative(name: str, q: Query, se
 
 @many
 @given(catalogs, queries, seeds, biases, budgets, st.sampled_from(["grammar", "none"]))
-def test_without_types_a_search_may_fail_but_only_in_ways_that_are_told(name: str, q: Query, seed: int, bias: tuple[float, ...], budget: int, constrain: Constrain) -> None:
+def test_without_types_a_search_may_fail_but_only_in_ways_that_are_told(
+    name: str, q: Query, seed: int, bias: tuple[float, ...], budget: int, constrain: Constrain
+) -> None:
     found, _ = run(name, q, seed, bias, budget=budget, constrain=constrain)
     assert len(found.decisions) <= budget and found.forced == 0
     try:
@@ -95,7 +97,10 @@ def test_grammar_makes_sketches_and_types_make_them_right(q: Query, seed: int) -
 def test_what_the_scorer_wants_is_what_comes() -> None:
     """A scorer that knows the answer gets it."""
     q = query("when it is 5 below mail Anna")
-    wanted = [Decision(Kind.OPERATION, TABLES["builtin"].index["commonTrigger.PowerApp"]), Decision(Kind.OPERATION, TABLES["builtin"].index["shared_office365.SendEmailV2"])]
+    wanted = [
+        Decision(Kind.OPERATION, TABLES["builtin"].index["commonTrigger.PowerApp"]),
+        Decision(Kind.OPERATION, TABLES["builtin"].index["shared_office365.SendEmailV2"]),
+    ]
 
     class Knows(Random_):
         def push(self, decisions: list[Decision]):  # type: ignore[no-untyped-def]

@@ -563,7 +563,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         )),
     ),
     "make a model": (
-        Verb("corpus", "a training corpus from a recipe", corpus, _recipe_options, ("nl2dsl corpus recipes/corpus/embedded.toml",)),
+        Verb("corpus", "a training corpus from a recipe", corpus, _recipe_options, ("nl2dsl corpus recipes/corpus/default.toml",)),
         Verb("train", "a model from a recipe", train, _recipe_options, ("nl2dsl train recipes/train/embedded.toml",)),
     ),
 }  # fmt: skip

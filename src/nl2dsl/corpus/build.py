@@ -135,7 +135,12 @@ class _Builder:
         allowed = {o for o in self.catalog.operations if o.split(".", 1)[0] not in self.recipe.held_out}
         n = self.recipe.test * 6 if test else self.recipe.sampled
         drawn = sample.sample(
-            self.recipe.seed + test, n, inventory, operations=allowed, shapes=() if test else shapes, clauses=lambda c: (bucket(c.text, TEST_SHARE) == 0) == test
+            self.recipe.seed + test,
+            n,
+            inventory,
+            operations=allowed,
+            shapes=() if test else shapes,
+            clauses=lambda c: (bucket(c.text, TEST_SHARE) == 0) == test,
         )
         for row in drawn:
             yield row.query, row.sketch, "sampled"
@@ -152,7 +157,10 @@ def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, obj
     catalog = catalog or catalogs.builtin()
     builder, out = _Builder(recipe, catalog), Path(recipe.out)
     train, validation, unseen = builder.curated()
-    digests = {"validation": write(builder.rows(validation, "validation"), out / "validation.jsonl"), "unseen": write(builder.rows(unseen, "unseen"), out / "unseen.jsonl")}
+    digests = {
+        "validation": write(builder.rows(validation, "validation"), out / "validation.jsonl"),
+        "unseen": write(builder.rows(unseen, "unseen"), out / "unseen.jsonl"),
+    }
     shapes = [s for _, s, _ in train]
     rows = [*builder.rows(train, "train"), *builder.rows(builder.variants(train), "train"), *builder.rows(builder.sampled(shapes, False), "train")]
     digests["train"] = write(rows, out / "train.jsonl")

@@ -110,6 +110,19 @@ def shape(parameter: Parameter) -> Shape:
     return Shape.TEXT
 
 
+# A mail is sent to an address and a text to a number; "me" and "the driver" are neither, and stay to be asked for.
+_MAIL = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(r"\+?\d(?:[ ()./-]{0,2}\d){5,}")
+_RECIPIENTS = frozenset(("to", "cc", "bcc", "torecipients", "ccrecipients", "mailboxaddress"))
+
+
+def address(p: Parameter) -> re.Pattern[str] | None:
+    """What a value of the parameter must look like, when it is an address."""
+    if p.role == "phone":
+        return _PHONE
+    return _MAIL if p.role == "person_email" and p.name.rsplit("/", 1)[-1].lower() in _RECIPIENTS else None
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query and where its tokens stand: `offsets[i]` are the characters of token i, (0, 0) for the special ones."""
@@ -193,6 +206,8 @@ class _Writer:
             case _:
                 if len(items) > 1:
                     raise NotSayable("several values")
+                if not _addressed(address(parameter), _text(items[0])):
+                    raise NotSayable(f"`{items[0]}` is no address")
                 if not self.span(_text(items[0])):
                     raise NotSayable(f"`{items[0]}` is not in the query")
 
@@ -297,6 +312,12 @@ class _Writer:
 
 def _text(value: Value) -> str:
     return str(value[0] if isinstance(value, tuple) else value)
+
+
+def _addressed(pattern: re.Pattern[str] | None, text: str) -> bool:
+    """Whether a text is an address, or several, where one is needed."""
+    found = list(pattern.finditer(text)) if pattern else []
+    return pattern is None or (bool(found) and found[0].start() == 0 and found[-1].end() == len(text))
 
 
 def _small(value: Scalar) -> int:

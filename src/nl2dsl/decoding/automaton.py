@@ -7,13 +7,31 @@ Every state has an ending, and `allowed(closing=True)` offers only decisions on 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from nl2dsl.catalog.model import Operation, Parameter
-from nl2dsl.decoding.actions import FIRST_NUMBER, FIRST_WORD, FIXED, HIGHEST, NUMERIC, SPAN_LIMIT, SYMBOL, TESTS, WORDS, Decision, Kind, Query, Shape, choices, shape
+from nl2dsl.decoding.actions import (
+    FIRST_NUMBER,
+    FIRST_WORD,
+    FIXED,
+    HIGHEST,
+    NUMERIC,
+    SPAN_LIMIT,
+    SYMBOL,
+    TESTS,
+    WORDS,
+    Decision,
+    Kind,
+    Query,
+    Shape,
+    address,
+    choices,
+    shape,
+)
 from nl2dsl.dsl.sketch import OPERATORS
 
 DEPTH_LIMIT, STEP_LIMIT, CASE_LIMIT, TEST_LIMIT, LIST_LIMIT = 4, 40, 8, 4, 8
@@ -92,6 +110,7 @@ class Automaton:
         self.stack: list[Item] = [("steps", (0, 0)), ("trigger", None)]
         self.current: Operation | None = None
         self.count = 0
+        self._found: dict[re.Pattern[str], dict[int, tuple[int, ...]]] = {}
 
     @property
     def done(self) -> bool:
@@ -165,15 +184,26 @@ class Automaton:
     def _steps(self, a: Allowed, depth: int, number: int, closing: bool) -> None:
         if number:
             a.fixed.append(SYMBOL["close" if depth else "end"])
-        if (closing and number) or self.count >= STEP_LIMIT:
-            if number:
-                return
+        if number and (closing or self.count >= STEP_LIMIT):
+            return
         a.operations = Role.STEP
         if not closing and depth < DEPTH_LIMIT and self.count < STEP_LIMIT:
             a.fixed += [SYMBOL["if"], SYMBOL["for"], SYMBOL["switch"], SYMBOL["do"]]
 
     def _sayable(self, p: Parameter) -> bool:
-        return bool(self.tokens) or shape(p) not in (Shape.TEXT, Shape.CHILD)
+        pattern = address(p)
+        return bool(self._addresses(pattern) if pattern else self.tokens) or shape(p) not in (Shape.TEXT, Shape.CHILD)
+
+    def _addresses(self, pattern: re.Pattern[str]) -> dict[int, tuple[int, ...]]:
+        """First tokens of the addresses in the query, and where each may end: with itself or with a later one of the same list."""
+        found = self._found.get(pattern)
+        if found is None:
+            matches = [(m.start(), m.end()) for m in pattern.finditer(self.query.text)]
+            firsts = {s: i for i, (s, e) in enumerate(self.query.offsets) if e > s}
+            lasts = {e: i for i, (s, e) in enumerate(self.query.offsets) if e > s}
+            pairs = [(firsts[s], lasts[e]) for s, e in matches if s in firsts and e in lasts]
+            found = self._found[pattern] = {first: tuple(last for _, last in pairs[i:] if last - first < SPAN_LIMIT) for i, (first, _) in enumerate(pairs)}
+        return found
 
     def _value(self, a: Allowed, p: Parameter, closing: bool) -> None:
         match shape(p):
@@ -185,7 +215,8 @@ class Automaton:
                 a.fixed += _NUMBERS
                 a.starts = () if closing else self.numeric
             case _:
-                a.starts = self.tokens
+                pattern = address(p)
+                a.starts = tuple(self._addresses(pattern)) if pattern else self.tokens
 
     def _list(self, a: Allowed, p: Parameter, number: int, closing: bool) -> None:
         if number:
@@ -197,7 +228,9 @@ class Automaton:
                 low, high = {"hours": (0, 23), "minutes": (0, 59), "monthDays": (1, 31)}.get(p.name, (0, HIGHEST))
                 a.fixed += _NUMBERS[low : high + 1]
 
-    def _ends(self, first: int, numeric: bool) -> tuple[int, ...]:
+    def _ends(self, first: int, numeric: bool, pattern: re.Pattern[str] | None = None) -> tuple[int, ...]:
+        if pattern and first in self._addresses(pattern):
+            return self._addresses(pattern)[first]
         last = min(first + SPAN_LIMIT, len(self.query.offsets))
         if not numeric:
             return tuple(i for i in range(first, last) if self.query.offsets[i][1] > self.query.offsets[i][0])
@@ -256,7 +289,7 @@ class Automaton:
             case "right", Kind.FIXED if d.index in _RIGHT:
                 pass
             case "value", Kind.START if d.index in self.tokens and shape(data) in (Shape.TEXT, Shape.NUMBER):
-                self.stack.append(("last", (d.index, shape(data) == Shape.NUMBER)))
+                self.stack.append(("last", (d.index, shape(data) == Shape.NUMBER, address(data))))
             case "value", (Kind.FIXED | Kind.ENUM) if _fits(data, d):
                 pass
             case "list", _ if symbol == "endlist" and data[1]:

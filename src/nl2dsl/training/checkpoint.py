@@ -43,8 +43,8 @@ class Checkpoint:
             return None
         try:
             state: dict[str, Any] = torch.load(self.path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as problem:
-            raise ModelError(f"{self.path}: not a checkpoint: {str(problem).splitlines()[0]}", hint=f"remove {self.path} to train from the start") from problem
+        except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as problem:
+            raise ModelError(f"{self.path}: not a checkpoint", hint=f"remove {self.path} to train from the start") from problem
         return state if state.get("inputs") == self.inputs else None
 
     def save(self, state: Mapping[str, Any]) -> None:

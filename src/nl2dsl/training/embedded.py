@@ -38,6 +38,7 @@ from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.corpus import wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
+from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, texts
 from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
@@ -55,6 +56,7 @@ from nl2dsl.training.rows import FixedSets, Row, query_of
 from nl2dsl.training.rows import rows as rows_of
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
+WORDS = "operations.jsonl"
 SPLITS = ("train", "validation", "unseen")
 DRAWN = ("sampled", "variant")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
@@ -134,7 +136,7 @@ class TrainRecipe:
 
     def __post_init__(self) -> None:
         for name, part in (("retriever", self.retriever), ("generator", self.generator)):
-            if part.steps <= 0 and part.seconds <= 0:
+            if part.steps < 0 or (not part.steps and part.seconds <= 0):
                 raise ValueError(f"`{name}` has neither seconds nor steps")
             if min(part.batch, part.every) < 1:
                 raise ValueError(f"`{name}.batch` and `{name}.every` are at least 1")
@@ -221,7 +223,12 @@ def pairs(train: Rows, single: Sequence[Pair], recipe: RetrieverRecipe, rng: ran
     """What the retriever learns from: clauses, written requests `requests` times, their variants once, and some sampled requests."""
     sampled = [_pair(*r) for r in train if r[0].source == "sampled"]
     variants = [_pair(*r) for r in train if r[0].source == "variant"]
-    return [*single, *[_pair(*r) for r in train if _written(r[0])] * recipe.requests, *variants, *rng.sample(sampled, min(recipe.sampled, len(sampled)))]
+    return [
+        *single,
+        *[_pair(*r) for r in train if _written(r[0])] * recipe.requests,
+        *variants,
+        *rng.sample(sampled, min(recipe.sampled, len(sampled))),
+    ]
 
 
 def _part(catalog: Catalog, connectors: Sequence[str]) -> Catalog:
@@ -248,25 +255,32 @@ class _Run:
         if len(self.catalog) < CANDIDATES:
             raise RecipeError(f"the catalog has {len(self.catalog)} operations, fewer than the {CANDIDATES} candidates of a request")
         self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in SPLITS}
+        self.words_digest = self._digest(Path(recipe.wording) / WORDS)
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
 
     def _digest(self, path: Path) -> str:
-        if not path.exists() and path.suffix == ".jsonl":
-            raise CorpusError(f"no corpus file {path}", hint=f"build it: nl2dsl corpus recipes/corpus/default.toml out={path.parent}")
-        if not path.exists():
+        if path.exists():
+            return _of_file(path)
+        if path.name == "model.safetensors":
             raise ModelError(f"no weights in {path.parent}: there is no {path.name}", hint="`base` is a folder in the layout of transformers")
-        return _of_file(path)
+        if path.name == WORDS:
+            raise CorpusError(
+                f"no wordings in {path.parent}: there is no {path.name}", hint="`wording` is a folder, seen from where the command runs"
+            )
+        raise CorpusError(f"no corpus file {path}", hint=f"build it: nl2dsl corpus recipes/corpus/default.toml out={path.parent}")
 
     def run(self) -> Path:
         r, began = self.recipe, time.monotonic()
         write_text(self.out / "recipe.toml", recipes.dump(r))
         data = [self.base_digest, self.catalog.digest, self.digests, r.seed]
-        tuned = self._stage("retriever", _of_values(data, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever)
+        tuned = self._stage(
+            "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
+        )
         weights = _of_file(self.out / "retriever" / "model.safetensors")
         self._stage("tables", _of_values(weights, self.catalog.digest), [self.out / "tables.npz"], self._tables)
         self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
-        inputs = _of_values(data, weights, asdict(r.generator), asdict(r.decoder))
+        inputs = _of_values(data, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
         results = {"retriever": tuned, "generator": trained}
         shipped = [self.model / "card.json", *(self.model / f"{name}.xml" for name in ("encoder", "retriever", "decoder"))]

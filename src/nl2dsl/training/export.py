@@ -117,14 +117,24 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     """Writes the folder. The encoders' word table must be the same one (it is frozen in training)."""
     out.mkdir(parents=True, exist_ok=True)
     words = encoder.embeddings.word_embeddings.weight.detach().float().numpy()
-    assert torch.equal(encoder.embeddings.word_embeddings.weight, retriever.embeddings.word_embeddings.weight), "the encoders have different word tables"
+    assert torch.equal(encoder.embeddings.word_embeddings.weight, retriever.embeddings.word_embeddings.weight), (
+        "the encoders have different word tables"
+    )
     _arrays(out / "words.npz", words=words)
     _encoder(encoder, out / "encoder.xml")
     _encoder(retriever, out / "retriever.xml")
     _decoder(writer, out / "decoder.xml")
     layers = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")
-    inputs = {f"{name}.{part}": getattr(getattr(writer, name), part).detach().numpy().astype(np.float16) for name in layers for part in ("weight", "bias")}
-    inputs |= {"symbol": writer.symbol.weight.detach().numpy().astype(np.float16), "fixed_bias": writer.fixed_bias.detach().numpy(), "prior": writer.prior.detach().numpy()}
+    inputs = {
+        f"{name}.{part}": getattr(getattr(writer, name), part).detach().numpy().astype(np.float16) for name in layers for part in ("weight", "bias")
+    }
+    inputs |= {
+        "symbol": writer.symbol.weight.detach().numpy().astype(np.float16),
+        "fixed_bias": writer.fixed_bias.detach().numpy(),
+        "prior": writer.prior.detach().numpy(),
+    }
     np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
-    _arrays(out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums, residual=writer.residual.detach().numpy())
+    _arrays(
+        out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums, residual=writer.residual.detach().numpy()
+    )
     shutil.copyfile(tokenizer, out / "tokenizer.json")

@@ -86,10 +86,12 @@ def prefix(model: Model, hidden: Tensor, chosen: Tensor, scores: Tensor, banks: 
     return torch.cat([w.query_in(hidden), offered, begin], dim=1)
 
 
-def loss(model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True) -> tuple[Tensor, dict[str, tuple[int, int]]]:
+def loss(
+    model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True
+) -> tuple[Tensor, dict[str, tuple[int, int]]]:
     """Mean loss per decision, and (right, all) per class of decision."""
     w = model.writer
-    b, longest = len(batch), minilm.bucket(max(len(r.tokens) for r in batch))
+    b, longest = len(batch), minilm.rung(max(len(r.tokens) for r in batch))
     ids, valid = torch.zeros(b, longest, dtype=torch.long), torch.zeros(b, longest, dtype=torch.long)
     for i, r in enumerate(batch):
         ids[i, : len(r.tokens)] = torch.from_numpy(r.tokens)
@@ -97,19 +99,23 @@ def loss(model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, se
     hidden = model.read(ids, valid)
     chosen, chosen_scores, scores = candidates(retrieved, banks, drop=0.12 if train else 0.0)
     head = prefix(model, hidden, chosen, chosen_scores, banks)
-    steps = minilm.bucket(max(len(r.kinds) for r in batch), 8)
+    steps = minilm.rung(max(len(r.kinds) for r in batch))
     kinds, indices = torch.full((b, steps), -1), torch.zeros(b, steps, dtype=torch.long)
     for i, r in enumerate(batch):
         kinds[i, : len(r.kinds)] = torch.from_numpy(r.kinds)
         indices[i, : len(r.kinds)] = torch.from_numpy(r.indices)
-    x = torch.cat([head, _inputs(model, batch, hidden, kinds, indices, banks)[:, :-1]], dim=1)
+    with torch.autocast(
+        "cpu", enabled=False
+    ):  # how many decisions of a class a batch holds varies, and bf16 kernels are compiled for every new shape
+        decided = _inputs(model, batch, hidden.float(), kinds, indices, banks)
+    x = torch.cat([head, decided[:, :-1].to(head.dtype)], dim=1)
     living = torch.cat([valid.bool(), torch.ones(b, CANDIDATES + 1, dtype=torch.bool), (kinds >= 0)[:, :-1]], dim=1)
     positions = living.long().cumsum(1).sub(1).clamp(min=0)
     total = living.shape[1]
     mask = torch.ones(total, total, dtype=torch.bool).tril() & living[:, None, None, :]
     states, _ = w.decoder(x, positions, torch.where(mask, 0.0, NEVER))
     heads = w.heads(states[:, longest + CANDIDATES :])[kinds >= 0]
-    with torch.autocast("cpu", enabled=False):  # counts of rows vary here, which bf16 kernels pay for dearly
+    with torch.autocast("cpu", enabled=False):
         return _score(model, batch, heads.float(), hidden.float(), scores, banks, sets, train)
 
 
@@ -130,7 +136,10 @@ def _inputs(model: Model, batch: Sequence[Row], hidden: Tensor, kinds: Tensor, i
                 parameter_rows.append(int(t.parameters_of(called)[index]))
             elif kind == Kind.ENUM:
                 enum_rows.append(t.enum_value(called, int(enum), int(index)))
-    for kind, rows, layer, bank in ((Kind.PARAMETER, parameter_rows, w.parameter_in, banks.parameters), (Kind.ENUM, enum_rows, w.enum_in, banks.enums)):
+    for kind, rows, layer, bank in (
+        (Kind.PARAMETER, parameter_rows, w.parameter_in, banks.parameters),
+        (Kind.ENUM, enum_rows, w.enum_in, banks.enums),
+    ):
         if rows:
             out = out.index_put((kinds == kind).nonzero(as_tuple=True), layer(bank[rows].to(hidden.dtype)).to(hidden.dtype))
     for kind, layer in ((Kind.START, w.start_in), (Kind.END, w.end_in)):
@@ -139,9 +148,14 @@ def _inputs(model: Model, batch: Sequence[Row], hidden: Tensor, kinds: Tensor, i
     return out
 
 
-def _score(model: Model, batch: Sequence[Row], heads: Tensor, hidden: Tensor, scores: Tensor, banks: Banks, sets: Tensor, train: bool) -> tuple[Tensor, dict[str, tuple[int, int]]]:
+def _score(
+    model: Model, batch: Sequence[Row], heads: Tensor, hidden: Tensor, scores: Tensor, banks: Banks, sets: Tensor, train: bool
+) -> tuple[Tensor, dict[str, tuple[int, int]]]:
     w, t = model.writer, banks.tables
-    flat = {name: torch.from_numpy(np.concatenate([getattr(r, name) for r in batch])).long() for name in ("kinds", "indices", "fixed_set", "role", "operation", "enum", "start", "first")}
+    flat = {
+        name: torch.from_numpy(np.concatenate([getattr(r, name) for r in batch])).long()
+        for name in ("kinds", "indices", "fixed_set", "role", "operation", "enum", "start", "first")
+    }
     owner = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor([len(r.kinds) for r in batch]))
     weight = torch.tensor([r.weight for r in batch])[owner]
     fixed, q_operation, q_parameter, q_enum, q_start, q_end = w.split(heads)
@@ -178,7 +192,10 @@ def _score(model: Model, batch: Sequence[Row], heads: Tensor, hidden: Tensor, sc
         add(rows, _pointed(q_enum[rows], lists, banks.enums), Kind.ENUM)
     lengths = torch.tensor([len(r.tokens) for r in batch])
     place = torch.arange(hidden.shape[1])
-    for kind, query, rows in ((Kind.START, q_start, flat["start"].nonzero().squeeze(1)), (Kind.END, q_end, (flat["first"] >= 0).nonzero().squeeze(1))):
+    for kind, query, rows in (
+        (Kind.START, q_start, flat["start"].nonzero().squeeze(1)),
+        (Kind.END, q_end, (flat["first"] >= 0).nonzero().squeeze(1)),
+    ):
         if not len(rows):
             continue
         who = owner[rows]
@@ -343,7 +360,7 @@ def _batches(rows: Sequence[Row], size: int, rng: random.Random) -> list[list[Ro
     queue = []
     for start in range(0, len(order), size * 40):  # like lengths together, within a stretch of the shuffled order
         stretch = sorted(order[start : start + size * 40], key=lambda r: (len(r.tokens) + len(r.kinds), r.query))
-        queue += [stretch[i : i + size] for i in range(0, len(stretch), size)]
+        queue += [part for i in range(0, len(stretch), size) if len(part := stretch[i : i + size]) == size or len(order) < size]  # one height only
     rng.shuffle(queue)
     return queue
 

@@ -56,6 +56,11 @@ def bucket(n: int, step: int = 16) -> int:
     return -(-n // step) * step
 
 
+def rung(n: int) -> int:
+    """`n` rounded up on a ladder that grows with it: few distinct lengths, little padding."""
+    return next((step for step in (16, 24, 32, 48, 64, 96, 128, 160) if n <= step), bucket(n, 64))
+
+
 def batch(encodings: Sequence[Any], rows: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and mask, padded to a bucket of lengths and to at least `rows` rows. Shapes (max(n, rows), length)."""
     import torch

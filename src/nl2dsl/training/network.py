@@ -74,7 +74,9 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(size.hidden_size, narrow, bias=False)
         self.o_proj = nn.Linear(wide, size.hidden_size, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         b, t, _ = x.shape
         s = self.size
         cos, sin = cos.to(x.dtype).unsqueeze(1), sin.to(x.dtype).unsqueeze(1)
@@ -106,7 +108,9 @@ class Layer(nn.Module):
         self.input_layernorm = Norm(size.hidden_size, size.rms_norm_eps)
         self.post_attention_layernorm = Norm(size.hidden_size, size.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         attended, kept = self.self_attn(self.input_layernorm(x), cos, sin, mask, past)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), kept
@@ -121,7 +125,9 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Layer(size) for _ in range(size.num_hidden_layers))
         self.norm = Norm(size.hidden_size, size.rms_norm_eps)
 
-    def forward(self, x: Tensor, positions: Tensor, mask: Tensor, past: list[tuple[Tensor, Tensor]] | None = None) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def forward(
+        self, x: Tensor, positions: Tensor, mask: Tensor, past: list[tuple[Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """x (b, t, width), positions (b, t), additive mask (b, 1, t, past + t) -> states (b, t, width) and the keys and values of every layer."""
         cos, sin = rotation(positions, self.size)
         kept = []

@@ -199,4 +199,6 @@ def _save(model: Any, tok: Any, out: Path, catalog: Catalog) -> None:
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out)
     tok.save(str(out / "tokenizer.json"))
-    (out / "card.json").write_text(json.dumps({"base": "sentence-transformers/all-MiniLM-L6-v2", "base_sha256": minilm.SHA256, "catalog": catalog.digest}, indent=1))
+    (out / "card.json").write_text(
+        json.dumps({"base": "sentence-transformers/all-MiniLM-L6-v2", "base_sha256": minilm.SHA256, "catalog": catalog.digest}, indent=1)
+    )

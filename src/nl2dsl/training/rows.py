@@ -74,7 +74,18 @@ def row(text: str, sketch: Sketch, tables: Tables, tokenizer: Any, sets: FixedSe
         enum = -1
         if allowed.enums:
             enum = int(automaton.enum_parameter())
-        columns.append((d.kind, d.index, sets.number(allowed.fixed), allowed.operations, called if allowed.parameters else -1, enum, bool(allowed.starts), allowed.ends[0] if allowed.ends else -1))
+        columns.append(
+            (
+                d.kind,
+                d.index,
+                sets.number(allowed.fixed),
+                allowed.operations,
+                called if allowed.parameters else -1,
+                enum,
+                bool(allowed.starts),
+                allowed.ends[0] if allowed.ends else -1,
+            )
+        )
         automaton.push(d)
         if d.kind == Kind.OPERATION:
             called = d.index

@@ -17,6 +17,7 @@ from nl2dsl.decoding.automaton import Automaton
 from nl2dsl.decoding.search import Scorer, search
 from nl2dsl.decoding.tables import Floats, Tables
 from nl2dsl.dsl import checker, wiring
+from nl2dsl.evaluation.metrics import flow_similarity
 from nl2dsl.training.generator import NEVER, Banks, Model, candidates, prefix
 from nl2dsl.training.network import WIDTH
 from nl2dsl.training.rows import Ints, Row
@@ -96,16 +97,6 @@ class ModelScores:
             return (keys @ self._queries[query]).numpy()
 
 
-def similarity(a: Sequence[object], b: Sequence[object]) -> float:
-    """Length of the longest common subsequence over the length of the longer one."""
-    best = [0] * (len(b) + 1)
-    for x in a:
-        diagonal = 0
-        for j, y in enumerate(b, 1):
-            diagonal, best[j] = best[j], diagonal + 1 if x == y else max(best[j], best[j - 1])
-    return best[-1] / max(len(a), len(b), 1)
-
-
 def gold(row: Row) -> list[Decision]:
     """The decisions that a row was made of."""
     return [Decision(Kind(kind), int(index)) for kind, index in zip(row.kinds, row.indices, strict=True)]
@@ -117,8 +108,8 @@ def measure(rows: Sequence[Row], read: Callable[[str], Query], start: Callable[[
     for row in rows:
         query, wanted = read(row.query), gold(row)
         found = search(start(row), Automaton(tables.list, query), tables)
-        told, asked = ([d.index for d in some if d.kind == Kind.OPERATION] for some in (found.decisions, wanted))
-        totals["similarity"] += similarity(told, asked)
+        told, asked = ([tables.list[d.index].id for d in some if d.kind == Kind.OPERATION] for some in (found.decisions, wanted))
+        totals["similarity"] += flow_similarity(told, asked)
         totals["exact"] += told == asked
         totals["same"] += found.decisions == wanted
         totals["non_parsed"] += not found.complete or not _checks(found.decisions, query, tables)
