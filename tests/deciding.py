@@ -119,7 +119,7 @@ def start(tables: Tables, query: Query) -> Automaton:
 
 
 @dataclass
-class Random_:
+class RandomScorer:
     """Scores that depend on nothing but the seed and the decisions so far; `bias` prefers classes of decisions."""
 
     tables: Tables
@@ -137,7 +137,7 @@ class Random_:
 
 @dataclass
 class RandomScores:
-    scorer: Random_
+    scorer: RandomScorer
     noise: Floats
 
     def _of(self, kind: Kind, n: int) -> Floats:

@@ -17,7 +17,7 @@ from nl2dsl.dsl import checker, definition, sketch, text, wiring
 
 catalogs = st.sampled_from(["builtin", "foreign"])
 seeds = st.integers(0, 2**32)
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def walk(tables: Tables, query: Query, rng: Random, steps: int) -> tuple[Automaton, list[Decision]]:

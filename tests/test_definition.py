@@ -11,10 +11,10 @@ from pathlib import Path as Path_
 from typing import Any
 
 import pytest
-import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import trees
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.dsl.definition import compile, decompile
 from nl2dsl.dsl.expressions import read_raw

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deciding import BUILTIN, TABLES, Random_, options, queries, query, sentences, start, tables
+from deciding import BUILTIN, TABLES, RandomScorer, options, queries, query, sentences, start, tables
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.decoding.actions import Decision, Kind, NotSayable, Query, decode
 from nl2dsl.decoding.automaton import GROWTH, SHORTEST
@@ -24,8 +24,8 @@ budgets = st.one_of(st.integers(3, 128), st.sampled_from([16, 32, 64, 128]))
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def run(name: str, q: Query, seed: int, bias: tuple[float, ...] = (0.0,) * 6, **options_: object) -> tuple[Found, Random_]:
-    scorer = Random_(TABLES[name], q, seed, bias)
+def run(name: str, q: Query, seed: int, bias: tuple[float, ...] = (0.0,) * 6, **options_: object) -> tuple[Found, RandomScorer]:
+    scorer = RandomScorer(TABLES[name], q, seed, bias)
     return search(scorer, start(TABLES[name], q), TABLES[name], **options_), scorer  # type: ignore[arg-type]
 
 
@@ -102,7 +102,7 @@ def test_what_the_scorer_wants_is_what_comes() -> None:
         Decision(Kind.OPERATION, TABLES["builtin"].index["shared_office365.SendEmailV2"]),
     ]
 
-    class Knows(Random_):
+    class Knows(RandomScorer):
         def push(self, decisions: list[Decision]):  # type: ignore[no-untyped-def]
             scores = super().push(decisions)
             place = len(self.history)
@@ -126,12 +126,12 @@ def test_a_catalog_without_a_trigger_ends_the_search_and_breaks_nothing(sentence
     bare = tables(Catalog([Operation("x", "do", "action")]))
     q = query(sentence)
     for constrain in ("typed", "grammar", "none"):
-        found = search(Random_(bare, q, 0), start(bare, q), bare, constrain=constrain)  # type: ignore[arg-type]
+        found = search(RandomScorer(bare, q, 0), start(bare, q), bare, constrain=constrain)  # type: ignore[arg-type]
         assert not found.complete or constrain != "typed"
 
 
 def test_scores_that_are_no_numbers_still_give_a_flow() -> None:
-    class Broken(Random_):
+    class Broken(RandomScorer):
         def push(self, decisions: list[Decision]):  # type: ignore[no-untyped-def]
             scores = super().push(decisions)
             scores.noise[:] = Random(len(self.history)).choice([np.nan, np.inf, -np.inf])

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import trees
 from hypothesis import HealthCheck, given, settings
 
+import trees
 from nl2dsl.dsl import text
 from nl2dsl.dsl.text import parse, parse_expression, unparse, unparse_expression
 from nl2dsl.dsl.tree import (

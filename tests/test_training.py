@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +208,19 @@ def test_steps_after_a_kill_are_told_once(tmp_path: Path) -> None:
         stream.write('{"stage": "gener')  # killed in the middle of a line
     journal.rewind("generator", 100)
     assert [json.loads(text)["step"] for text in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [300, 100]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_steps_are_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path: Path, terminal: bool) -> None:
+    shown = io.StringIO()
+    journal = Journal(tmp_path, Console(file=shown, force_terminal=terminal, width=120))
+    with journal.bar("generator"):
+        journal.tick(99, 0.5, 2.0)
+        journal.record({"stage": "generator", "step": 100, "loss": 1.5})
+        journal.tick(100, 0.6, 1.5)
+    assert ("generator step 100" in shown.getvalue()) != terminal
+    assert ("60%" in shown.getvalue()) == terminal
+    assert "generator step 100  loss 1.500" in (tmp_path / "log.txt").read_text()
 
 
 def test_figures_are_one_line() -> None:

@@ -1,7 +1,7 @@
 """nl2dsl: a sentence in, a checked workflow out, from a small model that ships with the package.
 
-    from nl2dsl import Generator
-    print(Generator().generate("Every Monday at 8 mail me the open tasks").dsl)
+from nl2dsl import Generator
+print(Generator().generate("Every Monday at 8 mail me the open tasks").dsl)
 """
 
 from __future__ import annotations

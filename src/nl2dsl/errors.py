@@ -1,12 +1,12 @@
 """The exceptions of the program and of the world; mistakes of a flow's author are diagnostics, never exceptions.
 
-    Nl2DslError            everything below; `hint` says what to do next
-    ├── UsageError         the command or the call was wrong (exit 2)
-    ├── RecipeError        a recipe file has problems (all of them, at once)
-    ├── CatalogError       a catalog file cannot be read
-    ├── CorpusError        a corpus file or folder cannot be read or is inconsistent
-    ├── ModelError         a model folder is absent, broken or does not fit (digest, catalog, prompt)
-    └── EngineError        an engine cannot answer (not installed, unreachable, timed out)
+Nl2DslError            everything below; `hint` says what to do next
+├── UsageError         the command or the call was wrong (exit 2)
+├── RecipeError        a recipe file has problems (all of them, at once)
+├── CatalogError       a catalog file cannot be read
+├── CorpusError        a corpus file or folder cannot be read or is inconsistent
+├── ModelError         a model folder is absent, broken or does not fit (digest, catalog, prompt)
+└── EngineError        an engine cannot answer (not installed, unreachable, timed out)
 """
 
 

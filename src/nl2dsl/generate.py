@@ -54,17 +54,28 @@ class Clock:
 def problem(query: str) -> Diagnostic | None:
     """What is wrong with a query, if anything: one diagnostic."""
     if not query.strip():
-        return Diagnostic("Q001", "the request is empty", NOWHERE, hint="say what should happen, for instance: When a form is filled in, mail me the answers")
+        return Diagnostic(
+            "Q001", "the request is empty", NOWHERE, hint="say what should happen, for instance: When a form is filled in, mail me the answers"
+        )
     if len(query) > MAX_CHARACTERS:
-        return Diagnostic("Q002", f"the request has {len(query):,} characters, more than {MAX_CHARACTERS:,}", NOWHERE, hint="describe the flow in a few sentences; data belongs into the flow's inputs")
+        return Diagnostic(
+            "Q002",
+            f"the request has {len(query):,} characters, more than {MAX_CHARACTERS:,}",
+            NOWHERE,
+            hint="describe the flow in a few sentences; data belongs into the flow's inputs",
+        )
     if not any(unicodedata.category(c).startswith("L") for c in query):
-        return Diagnostic("Q003", "the request has no words", NOWHERE, hint="write it as a sentence, for instance: every Monday post the open tickets to Teams")
+        return Diagnostic(
+            "Q003", "the request has no words", NOWHERE, hint="write it as a sentence, for instance: every Monday post the open tickets to Teams"
+        )
     return None
 
 
 def cleaned(query: str) -> str:
     """The query without control characters and runs of white space; what is said stays as typed."""
-    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in query if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    kept = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in query if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn")
+    )
     return " ".join(kept.split())
 
 
@@ -75,7 +86,9 @@ class Generator:
     Raises `ModelError` or `EngineError` when the model cannot be loaded, `UsageError` for an unknown engine.
     """
 
-    def __init__(self, *, catalog: Catalog | None = None, engine: str = "embedded", constrain: Constrain = "typed", shots: int = 0, model: Path | None = None) -> None:
+    def __init__(
+        self, *, catalog: Catalog | None = None, engine: str = "embedded", constrain: Constrain = "typed", shots: int = 0, model: Path | None = None
+    ) -> None:
         if engine != "embedded":
             raise UsageError(f"unknown engine `{engine}`", hint="engines: embedded")
         from nl2dsl.engines.embedded import SHIPPED, Embedded
@@ -113,7 +126,9 @@ class Generator:
             return Failed(self._facts(query, clock, tokens), (why,))
         return self._finish(query, text, sketch, clock, tokens, found.confidence, tuple(tables.list[i].id for i in scorer.candidates))
 
-    def _finish(self, query: str, text: str, sketch: Sketch, clock: Clock, tokens: dict[str, int], confidence: float, candidates: tuple[str, ...]) -> Outcome:
+    def _finish(
+        self, query: str, text: str, sketch: Sketch, clock: Clock, tokens: dict[str, int], confidence: float, candidates: tuple[str, ...]
+    ) -> Outcome:
         with clock.stage("check"):
             flow = wiring.complete(sketch, self.catalog, text)
             diagnostics = tuple(checker.check(flow, self.catalog))
@@ -123,7 +138,9 @@ class Generator:
         with clock.stage("compile"):
             workflow: dict[str, Any] = definition.compile(flow, self.catalog)
         missing = tuple(checker.missing(flow, self.catalog))
-        return Authored(self._facts(query, clock, tokens), dsl, flow, workflow, tuple(tree.operations(flow)), missing, diagnostics, confidence, candidates)
+        return Authored(
+            self._facts(query, clock, tokens), dsl, flow, workflow, tuple(tree.operations(flow)), missing, diagnostics, confidence, candidates
+        )
 
     def _facts(self, query: str, clock: Clock, tokens: dict[str, int]) -> Facts:
         return Facts(query, clock.stop(), tokens, self.engine.digest, self.catalog.digest)

@@ -96,7 +96,11 @@ def row(outcome: Outcome) -> dict[str, Any]:
         case Authored():
             calls = [{"operation": c.id, "parameters": {e.key: literal(e.value) for e in c.parameters}} for c in tree.calls(outcome.flow)]
             made |= {"outcome": "flow", "dsl": outcome.dsl, "workflow": outcome.workflow, "operations": list(outcome.operations), "calls": calls}
-            made |= {"control": _control(outcome.flow.steps), "missing": [m._asdict() for m in outcome.missing], "diagnostics": [_diagnostic(d) for d in outcome.diagnostics]}
+            made |= {
+                "control": _control(outcome.flow.steps),
+                "missing": [m._asdict() for m in outcome.missing],
+                "diagnostics": [_diagnostic(d) for d in outcome.diagnostics],
+            }
             made |= {"confidence": round(outcome.confidence, 4), "candidates": list(outcome.candidates)}
         case Refused():
             made |= {"outcome": "refusal", "category": outcome.refusal.category, "message": outcome.refusal.message, "dsl": ""}

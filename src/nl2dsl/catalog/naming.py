@@ -112,7 +112,7 @@ def _plural(word: str) -> bool:
 def _article(word: str) -> str:
     if re.match(r"(?:uni|use|usa|one|eur|uti|url|uri)", word.lower()):
         return "a"
-    return "an" if word[0] in "aeiouAEIO" or re.match(r"(?:[FHLMNRSX][A-Z0-9]|hour|honest)", word) and word.isupper() else "a"
+    return "an" if word[0] in "aeiouAEIO" or (re.match(r"(?:[FHLMNRSX][A-Z0-9]|hour|honest)", word) and word.isupper()) else "a"
 
 
 def with_article(phrase: list[str]) -> list[str]:

@@ -25,7 +25,20 @@ class Request:
 
 # The Dataverse trigger numbers what people say in words.
 _MESSAGE = "subscriptionRequest/message"
-_CODES = {"added": 1, "add": 1, "new": 1, "created": 1, "deleted": 2, "delete": 2, "removed": 2, "modified": 3, "updated": 3, "changed": 3, "added or modified": 4, "added or changed": 4}
+_CODES = {
+    "added": 1,
+    "add": 1,
+    "new": 1,
+    "created": 1,
+    "deleted": 2,
+    "delete": 2,
+    "removed": 2,
+    "modified": 3,
+    "updated": 3,
+    "changed": 3,
+    "added or modified": 4,
+    "added or changed": 4,
+}
 
 
 def _normalised(sketch: Sketch) -> Sketch:

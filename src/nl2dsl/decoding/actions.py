@@ -51,7 +51,24 @@ _WORD_INDEX = {w.lower(): i for i, w in enumerate(WORDS)}
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Columns that people name by their meaning; any other column name is a stretch of the query.
-CHILDREN = ("Status", "Title", "Priority", "Stage", "Category", "Name", "Email", "Department", "Amount", "Date", "Type", "Comment", "Description", "Owner", "State", "Approved")
+CHILDREN = (
+    "Status",
+    "Title",
+    "Priority",
+    "Stage",
+    "Category",
+    "Name",
+    "Email",
+    "Department",
+    "Amount",
+    "Date",
+    "Type",
+    "Comment",
+    "Description",
+    "Owner",
+    "State",
+    "Approved",
+)
 SPAN_LIMIT = 64
 NUMERIC = re.compile(r"-?(\d{1,15}|\d{1,3}(,\d{3}){1,4})(\.\d{1,9})?\Z")  # text of a query that is a number
 
@@ -70,7 +87,11 @@ def choices(operation: Operation) -> tuple[Parameter, ...]:
             continue
         if p.open:
             offered.append(p)  # chosen itself: the child's name is a stretch of the query
-            offered += [replace(p, name=f"{p.name}/{child}", type="any", open=False, required=False, title=child, role="") for child in CHILDREN if f"{p.name}/{child}" not in own]
+            offered += [
+                replace(p, name=f"{p.name}/{child}", type="any", open=False, required=False, title=child, role="")
+                for child in CHILDREN
+                if f"{p.name}/{child}" not in own
+            ]
         elif p.name == "weekDays":
             offered.append(replace(p, enum=WEEKDAYS))
         elif p.type in ("object", "file") and not p.enum:

@@ -202,7 +202,9 @@ class Automaton:
             firsts = {s: i for i, (s, e) in enumerate(self.query.offsets) if e > s}
             lasts = {e: i for i, (s, e) in enumerate(self.query.offsets) if e > s}
             pairs = [(firsts[s], lasts[e]) for s, e in matches if s in firsts and e in lasts]
-            found = self._found[pattern] = {first: tuple(last for _, last in pairs[i:] if last - first < SPAN_LIMIT) for i, (first, _) in enumerate(pairs)}
+            found = self._found[pattern] = {
+                first: tuple(last for _, last in pairs[i:] if last - first < SPAN_LIMIT) for i, (first, _) in enumerate(pairs)
+            }
         return found
 
     def _value(self, a: Allowed, p: Parameter, closing: bool) -> None:
@@ -239,7 +241,9 @@ class Automaton:
     def _numbers(self, first: int) -> tuple[int, ...]:
         """The last tokens of the numbers that begin with this token."""
         last = min(first + DIGITS, len(self.query.offsets))
-        return tuple(i for i in range(first, last) if self.query.offsets[i][1] > self.query.offsets[i][0] and NUMERIC.match(self.query.span(first, i)))
+        return tuple(
+            i for i in range(first, last) if self.query.offsets[i][1] > self.query.offsets[i][0] and NUMERIC.match(self.query.span(first, i))
+        )
 
     # --- moving on -------------------------------------------------------------------------------------------------------------
 
@@ -282,7 +286,7 @@ class Automaton:
                 pass
             case "operator", Kind.FIXED if symbol in OPERATORS:
                 pass
-            case ("left" | "right" | "span"), Kind.START if d.index in self.tokens:
+            case (("left" | "right" | "span"), Kind.START) if d.index in self.tokens:
                 self.stack.append(("last", (d.index, False)))
             case "left", Kind.FIXED if d.index in _LEFT:
                 pass

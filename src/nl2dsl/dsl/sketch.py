@@ -147,7 +147,7 @@ class _Reader:
     def take(self, expected: str = "") -> str:
         if self.at >= len(self.tokens):
             raise SketchError(f"the text ends where `{expected or 'more'}` is expected")
-        kind, text = self.tokens[self.at]
+        _, text = self.tokens[self.at]
         if expected and text != expected:
             raise SketchError(f"`{expected}` expected, found `{text}`")
         self.at += 1

@@ -141,7 +141,7 @@ class _Wiring:
 
     def _candidates(self) -> list[Source]:
         """Steps inside the loop around here, the item of that loop, then steps before it, then the trigger."""
-        return [s for s in reversed(self.scope.sources)]
+        return list(reversed(self.scope.sources))
 
     def _free(self, source: Source, listing: Listing) -> bool:
         return (source.name, listing.path) not in self.scope.walked

@@ -22,7 +22,7 @@ MAX_BRANCHES = 60  # of one `if … else if … else if …`
 MAX_DIGITS = 300
 
 # never free names; the same words as in flow.lark (a test compares)
-KEYWORDS = frozenset("if else for of switch case default do until try catch finally scope parallel let await true false null".split())  # noqa: SIM905
+KEYWORDS = frozenset("if else for of switch case default do until try catch finally scope parallel let await true false null".split())
 _BEFORE_BLOCK = {"DO", "TRY", "CATCH", "FINALLY", "SCOPE", "PARALLEL"}  # keywords only where a `{` follows
 
 NAME = re.compile(r"(?:[^\W\d]|\$)[\w$]*(?:-[\w$]+)*")

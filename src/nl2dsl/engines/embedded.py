@@ -32,7 +32,11 @@ FILES = ("encoder", "retriever", "decoder")
 def _dense(path: Path) -> dict[str, NDArray[Any]]:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    return {n: (a.astype(np.float32) * arrays[f"{n}.scale"][:, None] if f"{n}.scale" in arrays else a.astype(np.float32)) for n, a in arrays.items() if not n.endswith(".scale")}
+    return {
+        n: (a.astype(np.float32) * arrays[f"{n}.scale"][:, None] if f"{n}.scale" in arrays else a.astype(np.float32))
+        for n, a in arrays.items()
+        if not n.endswith(".scale")
+    }
 
 
 class Embedded:
@@ -60,7 +64,10 @@ class Embedded:
             settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(min(4, os.cpu_count() or 1))}
             self._graphs = {name: core.compile_model(str(folder / f"{name}.xml"), "CPU", settings) for name in FILES}
         except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as problem:
-            raise ModelError(f"the model in {folder} cannot be read: {str(problem).splitlines()[0]}", hint="install the package again, or train and export the model again") from problem
+            raise ModelError(
+                f"the model in {folder} cannot be read: {str(problem).splitlines()[0]}",
+                hint="install the package again, or train and export the model again",
+            ) from problem
         self._requests = {name: graph.create_infer_request() for name, graph in self._graphs.items()}
 
     @cached_property
