@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 4000
 BUDGET = 256
+UNSURE = 0.35  # confidence below which a person is told to look twice
 
 
 class Clock:
@@ -138,6 +139,10 @@ class Generator:
         with clock.stage("compile"):
             workflow: dict[str, Any] = definition.compile(flow, self.catalog)
         missing = tuple(checker.missing(flow, self.catalog))
+        if confidence < UNSURE:
+            hint = "say it more plainly: when something happens, do this; requests in English are understood best"
+            unsure = Diagnostic("Q004", f"the model is not sure that this is what was asked (confidence {confidence:.0%})", NOWHERE, "warning", hint)
+            diagnostics = (unsure, *diagnostics)
         return Authored(
             self._facts(query, clock, tokens), dsl, flow, workflow, tuple(tree.operations(flow)), missing, diagnostics, confidence, candidates
         )
