@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nl2dsl.catalog.model import Catalog
+from nl2dsl.catalog.read import builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
 from nl2dsl.decoding.tables import Floats, Tables, assemble, build, texts
 from nl2dsl.errors import EngineError, ModelError
@@ -113,14 +114,12 @@ class Embedded:
         return build(catalog, self.embed)
 
     def vocabulary(self, tables: Tables) -> Vocabulary:
-        """What the model has learned beyond texts about operations it was trained on; nothing for others."""
-        known = tables.catalog.digest == self.card.get("catalog")
-        if known:
-            stored = _dense(self.folder / "tables.npz")
-            keys, prior = tables.operations + stored["residual"], self._inputs["prior"]
-        else:
-            keys, prior = tables.operations, np.zeros(len(tables.operations), dtype=np.float32)
-        return Vocabulary(tables, np.ascontiguousarray(keys.T), prior)
+        """A catalog as the model points at it. Training pushed down what it never showed, so operations it did not know get that much back (`novelty`, measured)."""
+        held_out = frozenset(self.card.get("held_out_connectors", ()))
+        shipped = builtin().operations
+        novel = [o.connector in held_out or o.id not in shipped for o in tables.list]
+        bonus = np.array(novel, dtype=np.float32) * np.float32(self.card.get("novelty", 0.0))
+        return Vocabulary(tables, np.ascontiguousarray(tables.operations.T), bonus)
 
     def start(self, ids: NDArray[np.int64], retrieved: Floats, vocabulary: Vocabulary) -> EmbeddedScorer:
         """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is the query's embedding (384)."""
@@ -130,11 +129,11 @@ class Embedded:
 
 @dataclass
 class Vocabulary:
-    """A catalog as the model points at it: tables, keys of operations (384, n) and what it expects of each beforehand (n)."""
+    """A catalog as the model points at it: tables, keys of operations (384, n) and what is added to the score of each (n)."""
 
     tables: Tables
     keys: Floats
-    prior: Floats
+    bonus: Floats
 
 
 class EmbeddedScorer:
@@ -192,7 +191,7 @@ class EmbeddedScores:
 
     def operations(self) -> Floats:
         v = self._scorer.vocabulary
-        return self._queries[0] @ v.keys + v.prior + self._scorer.engine._inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
+        return self._queries[0] @ v.keys + v.bonus + self._scorer.engine._inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
 
     def parameters(self, operation: int) -> Floats:
         t = self._scorer.vocabulary.tables

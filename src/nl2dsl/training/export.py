@@ -135,6 +135,6 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     }
     np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
     _arrays(
-        out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums, residual=writer.residual.detach().numpy()
+        out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums
     )
     shutil.copyfile(tokenizer, out / "tokenizer.json")
