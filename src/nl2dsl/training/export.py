@@ -131,7 +131,6 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     inputs |= {
         "symbol": writer.symbol.weight.detach().numpy().astype(np.float16),
         "fixed_bias": writer.fixed_bias.detach().numpy(),
-        "prior": writer.prior.detach().numpy(),
     }
     np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
     _arrays(
