@@ -114,12 +114,20 @@ class Embedded:
         return build(catalog, self.embed)
 
     def vocabulary(self, tables: Tables) -> Vocabulary:
-        """A catalog as the model points at it. Training pushed down what it never showed, so operations it did not know get that much back (`novelty`, measured)."""
+        """A catalog as the model points at it.
+
+        An operation seen in training adds a part of what was learned about it; a new one adds the average of that, and a bonus, because training pushed down
+        whatever it never showed. Both shares are measured (docs/log.md).
+        """
         held_out = frozenset(self.card.get("held_out_connectors", ()))
-        shipped = builtin().operations
-        novel = [o.connector in held_out or o.id not in shipped for o in tables.list]
-        bonus = np.array(novel, dtype=np.float32) * np.float32(self.card.get("novelty", 0.0))
-        return Vocabulary(tables, np.ascontiguousarray(tables.operations.T), bonus)
+        catalog = next((c for c in (tables.catalog, builtin()) if c.digest == self.card.get("catalog")), None)
+        trained = {id: row for row, id in enumerate(catalog.operations)} if catalog else {}
+        rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
+        learned = _dense(self.folder / "tables.npz")["residual"] * np.float32(self.card.get("residual_share", 1.0))
+        shown = learned[np.abs(learned).sum(axis=1) > 0]
+        average = shown.mean(axis=0) if len(shown) else np.zeros(WIDTH, dtype=np.float32)
+        keys = tables.operations + np.vstack([learned, average])[rows]
+        return Vocabulary(tables, np.ascontiguousarray(keys.T), (np.array(rows) < 0).astype(np.float32) * np.float32(self.card.get("novelty", 0.0)))
 
     def start(self, ids: NDArray[np.int64], retrieved: Floats, vocabulary: Vocabulary) -> EmbeddedScorer:
         """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is the query's embedding (384)."""

@@ -63,6 +63,10 @@ PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
 HERE = ("corpus", "out", "model", "wording", "catalog", "base")  # settings that are paths: where things lay, not what they were
 
 
+RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
+NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
+
+
 @dataclass(frozen=True)
 class RetrieverRecipe:
     """How the retriever is tuned."""
@@ -415,7 +419,7 @@ class _Run:
         beside = self.model.with_name(f"{self.model.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
-            export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside)
+            export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside, self.held_out)
         self._card(beside, {**results})
         shipped = self._shipped(beside)
         self._card(beside, {**results, "shipped": shipped})
@@ -443,6 +447,9 @@ class _Run:
             "base": BASE if self.base_digest == minilm.SHA256 else self.base.name,
             "base_sha256": self.base_digest,
             "catalog": self.catalog.digest,
+            "held_out_connectors": list(self.held_out),
+            "residual_share": RESIDUAL_SHARE,
+            "novelty": NOVELTY,
             "corpus": self.digests,
             "recipe": {name: value for name, value in asdict(self.recipe).items() if name not in HERE},
             "seconds": {name: round(value) for name, value in seconds.items()},

@@ -7,6 +7,7 @@ share), `inputs.npz` (input layers and biases of the writer), `tables.npz`, `tok
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,14 @@ def _arrays(path: Path, **tables: np.ndarray) -> None:
     np.savez(path, **stored)  # type: ignore[arg-type]
 
 
-def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokenizer: Path, out: Path) -> None:
-    """Writes the folder. The encoders' word table must be the same one (it is frozen in training)."""
+def _learned(writer: Writer, tables: Tables, held_out: Collection[str]) -> np.ndarray:
+    """What was learned about each operation; nothing for those never shown, whose values only pushed them down."""
+    shown = np.array([o.connector not in held_out for o in tables.list])
+    return np.where(shown[:, None], writer.residual.detach().numpy(), 0.0).astype(np.float32)
+
+
+def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokenizer: Path, out: Path, held_out: Collection[str] = ()) -> None:
+    """Writes the folder. The encoders' word table must be the same one (it is frozen in training); `held_out` names the connectors that training never showed."""
     out.mkdir(parents=True, exist_ok=True)
     words = encoder.embeddings.word_embeddings.weight.detach().float().numpy()
     assert torch.equal(encoder.embeddings.word_embeddings.weight, retriever.embeddings.word_embeddings.weight), (
@@ -134,6 +141,10 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     }
     np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
     _arrays(
-        out / "tables.npz", operations=tables.operations, parameters=tables.parameters, enums=tables.enums
+        out / "tables.npz",
+        operations=tables.operations,
+        parameters=tables.parameters,
+        enums=tables.enums,
+        residual=_learned(writer, tables, held_out),
     )
     shutil.copyfile(tokenizer, out / "tokenizer.json")
