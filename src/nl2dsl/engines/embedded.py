@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.read import builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
-from nl2dsl.decoding.tables import Floats, Tables, assemble, build, texts
+from nl2dsl.decoding.tables import Floats, Tables, assemble, build
 from nl2dsl.errors import EngineError, ModelError
 
 WIDTH, CANDIDATES = 384, 16
@@ -79,6 +79,11 @@ class Embedded:
             hashed.update(path.name.encode() + path.read_bytes())
         return hashed.hexdigest()
 
+    @cached_property
+    def _stored(self) -> dict[str, NDArray[Any]]:
+        """The shipped tables, read once."""
+        return _dense(self.folder / "tables.npz")
+
     # --- reading ---------------------------------------------------------------------------------------------------------------
 
     def read(self, text: str) -> tuple[Query, NDArray[np.int64]]:
@@ -109,7 +114,7 @@ class Embedded:
     def tables(self, catalog: Catalog) -> Tables:
         """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
         if catalog.digest == self.card.get("catalog"):
-            stored = _dense(self.folder / "tables.npz")
+            stored = self._stored
             return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"])
         return build(catalog, self.embed)
 
@@ -123,7 +128,7 @@ class Embedded:
         catalog = next((c for c in (tables.catalog, builtin()) if c.digest == self.card.get("catalog")), None)
         trained = {id: row for row, id in enumerate(catalog.operations)} if catalog else {}
         rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
-        learned = _dense(self.folder / "tables.npz")["residual"] * np.float32(self.card.get("residual_share", 1.0))
+        learned = self._stored["residual"] * np.float32(self.card.get("residual_share", 1.0))
         shown = learned[np.abs(learned).sum(axis=1) > 0]
         average = shown.mean(axis=0) if len(shown) else np.zeros(WIDTH, dtype=np.float32)
         keys = tables.operations + np.vstack([learned, average])[rows]
@@ -214,6 +219,3 @@ class EmbeddedScores:
 
     def ends(self) -> Floats:
         return self._scorer.hidden @ self._queries[4] / np.float32(WIDTH**0.5)  # type: ignore[no-any-return]
-
-
-__all__ = ["Embedded", "EmbeddedScorer", "Vocabulary", "texts"]
