@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks import MODEL, head, milliseconds, options, progress, skip, table, threads
-from nl2dsl.evaluation.metrics import percentile
+from nl2dsl.evaluation.statistics import percentile
 
 QUERY = "Every weekday at 7 in the morning mail me the weather for Oslo"
 PROBE = """

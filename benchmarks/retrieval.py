@@ -19,7 +19,7 @@ from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.search import scored
 from nl2dsl.dsl import sketch
 from nl2dsl.errors import Nl2DslError
-from nl2dsl.evaluation.metrics import mean, wilson
+from nl2dsl.evaluation.statistics import mean, wilson
 from nl2dsl.retrieval.texts import operation_text
 
 TOPS = (10, 20, 50)

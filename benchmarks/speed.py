@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import MODEL, head, milliseconds, options, progress, skip, table, threads, validation
 from nl2dsl.errors import Nl2DslError
-from nl2dsl.evaluation.metrics import percentile
+from nl2dsl.evaluation.statistics import percentile
 
 STAGES = ("retrieve", "prompt", "decode", "check", "compile", "total")
 

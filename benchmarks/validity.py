@@ -24,7 +24,7 @@ from nl2dsl.decoding.search import Constrain, Found, search
 from nl2dsl.decoding.tables import Floats, Tables
 from nl2dsl.dsl import checker, text, wiring
 from nl2dsl.errors import Nl2DslError
-from nl2dsl.evaluation.metrics import wilson
+from nl2dsl.evaluation.statistics import wilson
 
 BUDGETS = (16, 32, 64, 128)
 Run = Callable[[Query, int, Constrain], Found]

@@ -1,27 +1,22 @@
-"""How good flows are: pure functions over rows and sequences, each figure with its n and a 95 % interval.
+"""How good one flow is beside the right one: pure functions over sequences and calls.
 
-In: operations in order, calls (`[{"operation", "parameters": {key: literal | {"expr": text}}}]`, as in `outcome.row`), control words, numbers. Out: scores between 0
-and 1, `Figure`s and paired comparisons. Nothing here reads files, runs a model or draws from the clock: the same input gives the same figures.
+In: operations in order, calls (`[{"operation", "parameters": {key: literal | {"expr": text}}}]`, as in `outcome.row`), control words. Out: scores between 0 and 1, and
+counts to add up. Nothing here reads files, runs a model or draws from the clock. What becomes of many rows is in `statistics.py`.
 
 `flow_similarity` is the measure of the paper (eq. 1); it does not see the order of what both flows have, so `order_score` stands beside it.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from random import Random
 from typing import Any, NamedTuple
 
 from nl2dsl.catalog.model import Catalog
 
 Call = Mapping[str, Any]
-ROUNDS = 2000  # resamples of a bootstrap
-_Z = 1.959963984540054
 
 
 # --- sequences of operations ---------------------------------------------------------------------------------------------------
@@ -211,105 +206,3 @@ def hallucinated(calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
         elif operation.parameters or operation.kind != "any":  # a foreign catalog may not list parameters: then any key may be right
             bad += sum(operation.parameter(key) is None for key in call["parameters"])
     return bad, total
-
-
-# --- figures with intervals ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure over n rows (or things) and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n {self.n:,}"
-
-
-def wilson(hits: int, n: int) -> Figure:
-    """A share and its Wilson interval; with nothing counted, nothing is known: 0 to 1."""
-    if n == 0:
-        return Figure(0.0, 0.0, 1.0, 0)
-    p, z2 = hits / n, _Z * _Z
-    centre, spread = p + z2 / (2 * n), _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    low, high = (centre - spread) / (1 + z2 / n), (centre + spread) / (1 + z2 / n)
-    return Figure(p, 0.0 if hits == 0 else max(0.0, low), 1.0 if hits == n else min(1.0, high), n)
-
-
-def mean(values: Sequence[float], rounds: int = ROUNDS, seed: int = 0) -> Figure:
-    """A mean and its bootstrap interval (percentiles of resampled means)."""
-    if not values:
-        return Figure(0.0, 0.0, 1.0, 0)
-    return Figure(sum(values) / len(values), *_resampled(values, lambda rows: sum(rows) / len(rows), rounds, seed), len(values))
-
-
-def f1(overlaps: Sequence[Overlap], rounds: int = ROUNDS // 4, seed: int = 0) -> Figure:
-    """F1 over all rows together, with a bootstrap over rows."""
-    if not overlaps:
-        return Figure(0.0, 0.0, 1.0, 0)
-    return Figure(_sum(overlaps).f1, *_resampled(overlaps, lambda rows: _sum(rows).f1, rounds, seed), len(overlaps))
-
-
-def _sum(overlaps: Sequence[Overlap]) -> Overlap:
-    return Overlap(sum(o.hits for o in overlaps), sum(o.made for o in overlaps), sum(o.wanted for o in overlaps))
-
-
-def _resampled(values: Sequence[Any], figure: Any, rounds: int, seed: int) -> tuple[float, float]:
-    rng = Random(seed)
-    found = sorted(figure(rng.choices(values, k=len(values))) for _ in range(rounds))
-    return percentile(found, 2.5), percentile(found, 97.5)
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Linear between the two nearest values, as numpy and spreadsheets do."""
-    if not values:
-        return math.nan
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * percent / 100
-    low = math.floor(place)
-    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
-
-
-# --- comparisons of two systems on the same rows -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How much the second is above the first, 95 % interval, and the probability of such a difference by chance (two-sided)."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}] p {self.p:.3f} n {self.n:,}"
-
-
-def paired(first: Sequence[float], second: Sequence[float], rounds: int = ROUNDS, seed: int = 0) -> Comparison:
-    """Paired bootstrap of the mean difference: rows are drawn as pairs, so that easy and hard rows do not blur it."""
-    differences = [b - a for a, b in zip(first, second, strict=True)]
-    if not differences:
-        return Comparison(0.0, 0.0, 0.0, 1.0, 0)
-    n, rng = len(differences), Random(seed)
-    found = sorted(sum(rng.choices(differences, k=n)) / n for _ in range(rounds))
-    below, above = sum(d <= 0 for d in found), sum(d >= 0 for d in found)
-    p = min(1.0, 2 * (min(below, above) + 1) / (rounds + 1))
-    return Comparison(sum(differences) / n, percentile(found, 2.5), percentile(found, 97.5), p, n)
-
-
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> Comparison:
-    """Exact McNemar test of two systems that are right or wrong on the same rows: only rows where they differ count."""
-    pairs = list(zip(first, second, strict=True))
-    won, lost, n = sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs), len(pairs)
-    if n == 0:
-        return Comparison(0.0, 0.0, 0.0, 1.0, 0)
-    changed = won + lost
-    tail = sum(math.comb(changed, k) for k in range(min(won, lost) + 1))
-    difference = (won - lost) / n
-    spread = _Z * math.sqrt(max(0.0, changed - (won - lost) ** 2 / n)) / n
-    return Comparison(difference, difference - spread, difference + spread, min(1.0, 2 * tail / 2**changed), n)

@@ -20,8 +20,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nl2dsl.errors import CorpusError, EngineError, Nl2DslError, UsageError
-from nl2dsl.evaluation import metrics
-from nl2dsl.evaluation.metrics import Comparison, Figure, Overlap
+from nl2dsl.evaluation import metrics, statistics
+from nl2dsl.evaluation.metrics import Overlap
+from nl2dsl.evaluation.statistics import Comparison, Figure
 from nl2dsl.example import Example, read
 from nl2dsl.files import read_rows, writing
 
@@ -104,19 +105,19 @@ def score(example: Example, wanted: Row, made: Row, catalog: Catalog) -> Scores:
 # --- figures -------------------------------------------------------------------------------------------------------------------
 
 MEASURES: dict[str, Callable[[Sequence[Scores]], Figure]] = {
-    "flow_similarity": lambda s: metrics.mean([x.similarity for x in s]),
-    "exact sequence": lambda s: metrics.wilson(sum(x.exact for x in s), len(s)),
-    "same operations": lambda s: metrics.wilson(sum(x.same for x in s), len(s)),
-    "order-aware score": lambda s: metrics.mean([x.order for x in s]),
-    "parameter F1 (key)": lambda s: metrics.f1([x.keys for x in s]),
-    "parameter F1 (value)": lambda s: metrics.f1([x.values for x in s]),
-    "parameter F1 (reference)": lambda s: metrics.f1([x.references for x in s]),
-    "control F1": lambda s: metrics.f1([x.control for x in s]),
-    "non-parsed": lambda s: metrics.wilson(sum(not x.parsed for x in s), len(s)),
-    "refused": lambda s: metrics.wilson(sum(x.outcome == "refusal" for x in s), len(s)),
-    "ungrounded literals": lambda s: metrics.wilson(sum(x.ungrounded[0] for x in s), sum(x.ungrounded[1] for x in s)),
-    "hallucinated names": lambda s: metrics.wilson(sum(x.hallucinated[0] for x in s), sum(x.hallucinated[1] for x in s)),
-    "missing values a flow": lambda s: metrics.mean([float(x.missing) for x in s]),
+    "flow_similarity": lambda s: statistics.mean([x.similarity for x in s]),
+    "exact sequence": lambda s: statistics.wilson(sum(x.exact for x in s), len(s)),
+    "same operations": lambda s: statistics.wilson(sum(x.same for x in s), len(s)),
+    "order-aware score": lambda s: statistics.mean([x.order for x in s]),
+    "parameter F1 (key)": lambda s: statistics.f1([x.keys for x in s]),
+    "parameter F1 (value)": lambda s: statistics.f1([x.values for x in s]),
+    "parameter F1 (reference)": lambda s: statistics.f1([x.references for x in s]),
+    "control F1": lambda s: statistics.f1([x.control for x in s]),
+    "non-parsed": lambda s: statistics.wilson(sum(not x.parsed for x in s), len(s)),
+    "refused": lambda s: statistics.wilson(sum(x.outcome == "refusal" for x in s), len(s)),
+    "ungrounded literals": lambda s: statistics.wilson(sum(x.ungrounded[0] for x in s), sum(x.ungrounded[1] for x in s)),
+    "hallucinated names": lambda s: statistics.wilson(sum(x.hallucinated[0] for x in s), sum(x.hallucinated[1] for x in s)),
+    "missing values a flow": lambda s: statistics.mean([float(x.missing) for x in s]),
 }
 
 
@@ -138,7 +139,7 @@ def slices(scores: Sequence[Scores]) -> Iterator[tuple[str, list[Scores]]]:
 
 def latency(scores: Sequence[Scores]) -> str:
     seconds = [s.seconds for s in scores]
-    return "  ".join(f"P{p} {metrics.percentile(seconds, p):.3f} s" for p in (10, 50, 90))
+    return "  ".join(f"P{p} {statistics.percentile(seconds, p):.3f} s" for p in (10, 50, 90))
 
 
 def compare(first: Sequence[Scores], second: Sequence[Mapping[str, Any]]) -> dict[str, Comparison]:
@@ -147,10 +148,10 @@ def compare(first: Sequence[Scores], second: Sequence[Mapping[str, Any]]) -> dic
     both = [s for s in first if s.id in earlier]
     before = [earlier[s.id] for s in both]
     return {
-        "flow_similarity": metrics.paired([b["similarity"] for b in before], [s.similarity for s in both]),
-        "order-aware score": metrics.paired([b["order"] for b in before], [s.order for s in both]),
-        "exact sequence": metrics.mcnemar([b["exact"] for b in before], [s.exact for s in both]),
-        "parsed": metrics.mcnemar([b["parsed"] for b in before], [s.parsed for s in both]),
+        "flow_similarity": statistics.paired([b["similarity"] for b in before], [s.similarity for s in both]),
+        "order-aware score": statistics.paired([b["order"] for b in before], [s.order for s in both]),
+        "exact sequence": statistics.mcnemar([b["exact"] for b in before], [s.exact for s in both]),
+        "parsed": statistics.mcnemar([b["parsed"] for b in before], [s.parsed for s in both]),
     }
 
 

@@ -1,9 +1,6 @@
-"""Metrics: worked examples, bounds, and intervals that can be checked by hand."""
+"""Metrics of one flow: worked examples and bounds."""
 
 from __future__ import annotations
-
-import math
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -121,77 +118,3 @@ def test_computed_values_numbers_and_empty_text_are_not_judged() -> None:
 def test_what_the_catalog_does_not_have_is_hallucinated() -> None:
     calls = [call(to="a", cc="b"), call("x.fax", to="a"), call("foreign", anything=1), {"operation": "x.mail", "parameters": {"item/Status": "a"}}]
     assert m.hallucinated(calls, CATALOG) == (3, 9)
-
-
-# --- intervals -----------------------------------------------------------------------------------------------------------------
-
-
-def test_wilson_is_the_textbook_interval() -> None:
-    found = m.wilson(8, 10)
-    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
-    assert m.wilson(0, 50).low == 0 and m.wilson(0, 50).high == pytest.approx(0.0713, abs=1e-3)
-    assert m.wilson(50, 50).high == 1
-    assert (m.wilson(0, 0).low, m.wilson(0, 0).high) == (0, 1)
-
-
-@given(st.integers(0, 200), st.integers(1, 200))
-def test_wilson_holds_its_share(hits: int, more: int) -> None:
-    found = m.wilson(hits, hits + more)
-    assert 0 <= found.low <= found.value <= found.high <= 1
-
-
-def test_a_bootstrap_of_equal_values_has_no_width() -> None:
-    assert m.mean([0.5] * 20) == m.Figure(0.5, 0.5, 0.5, 20)
-
-
-def test_a_bootstrap_agrees_with_the_normal_interval() -> None:
-    rng = Random(1)
-    values = [rng.gauss(0.7, 0.2) for _ in range(400)]
-    found = m.mean(values)
-    assert found.high - found.low == pytest.approx(2 * 1.96 * 0.2 / 20, rel=0.15)
-    assert m.mean(values) == found
-    assert str(m.Figure(0.5, 0.25, 0.75, 1234)) == "0.500 [0.250, 0.750] n 1,234"
-
-
-def test_f1_over_rows_is_the_one_of_their_sum() -> None:
-    found = m.f1([m.Overlap(1, 1, 1), m.Overlap(0, 1, 1), m.Overlap(3, 4, 3)])
-    assert found.value == pytest.approx(2 * 4 / 11) and found.low <= found.value <= found.high
-
-
-@pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 2.5), (100, 4), (10, 1.3), (90, 3.7)])
-def test_percentiles_are_linear(percent: float, value: float) -> None:
-    assert m.percentile([4, 1, 3, 2], percent) == pytest.approx(value)
-
-
-def test_a_percentile_of_nothing_is_no_number() -> None:
-    assert math.isnan(m.percentile([], 50))
-
-
-# --- comparisons ---------------------------------------------------------------------------------------------------------------
-
-
-def test_the_same_system_twice_is_no_difference() -> None:
-    values = [0.1, 0.5, 0.9] * 10
-    assert m.paired(values, values) == m.Comparison(0.0, 0.0, 0.0, 1.0, 30)
-    assert m.mcnemar([True, False] * 5, [True, False] * 5).p == 1
-
-
-def test_a_steady_gain_is_told_from_chance() -> None:
-    rng = Random(0)
-    first = [rng.random() for _ in range(200)]
-    found = m.paired(first, [v + 0.05 + rng.gauss(0, 0.05) for v in first])
-    assert found.low > 0 and found.p < 0.01 and found.difference == pytest.approx(0.05, abs=0.02)
-
-
-def test_mcnemar_is_the_exact_sign_test_of_the_changes() -> None:
-    first = [True] * 90 + [False] * 10
-    second = [True] * 89 + [False] + [True] * 8 + [False] * 2
-    found = m.mcnemar(first, second)
-    assert found.difference == pytest.approx(0.07)
-    assert found.p == pytest.approx(2 * (1 + 9) / 2**9)
-    assert found.low < found.difference < found.high
-
-
-def test_pairs_must_be_pairs() -> None:
-    with pytest.raises(ValueError):
-        m.paired([1.0], [])
