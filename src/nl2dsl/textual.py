@@ -8,7 +8,7 @@ being a flow, `none` takes the first answer as it is. An answer that still has e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog, Operation
@@ -21,7 +21,7 @@ from nl2dsl.dsl.tree import NOWHERE, Flow
 from nl2dsl.engines import Completion, Engine, open_engine
 from nl2dsl.generate import Clock, cleaned, problem
 from nl2dsl.outcome import Authored, Facts, Failed, Outcome, Refused
-from nl2dsl.prompts import Prompt, read_answer, repair, shots, write_flow
+from nl2dsl.prompts import Prompt, Shot, read_answer, repair, shots, write_flow
 from nl2dsl.refusal import read as read_refusal
 
 BUDGET = 1024
@@ -47,9 +47,9 @@ class TextGenerator:
             return Failed(self._facts(query, clock, answers), (wrong,))
         text = cleaned(query)
         with clock.stage("retrieve"):
-            operations = candidates(self.catalog, text)
+            operations, examples = self.offered(text), self.examples(text)
         with clock.stage("prompt"):
-            prompt = write_flow(text, operations, shots(self.shots))
+            prompt = write_flow(text, operations, examples)
         source, flow, found = self._ask(prompt, clock, answers, max_tokens)
         refusal = read_refusal(source)
         if refusal:
@@ -63,6 +63,14 @@ class TextGenerator:
         missing, found = tuple(checker.missing(flow, self.catalog)), checker.check(flow, self.catalog)
         offered, ids = tuple(o.id for o in operations), tuple(tree.operations(flow))
         return Authored(self._facts(query, clock, answers), dsl, flow, workflow, ids, missing, tuple(found), candidates=offered)
+
+    def offered(self, query: str) -> list[Operation]:
+        """The operations whose signatures the model is shown."""
+        return candidates(self.catalog, query)
+
+    def examples(self, query: str) -> Sequence[Shot]:
+        """The examples the model is shown: the same ones for every query."""
+        return shots(self.shots)
 
     def _ask(self, prompt: Prompt, clock: Clock, answers: list[Completion], max_tokens: int) -> tuple[str, Flow | None, list[Diagnostic]]:
         """The answer, its tree and its findings; asked again while there are errors and tries."""

@@ -36,13 +36,16 @@ class _Moved(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class OpenAI:
-    """`timeout` is per try in seconds, `tries` the most requests for one answer, `pause` the first wait between two of them (it doubles)."""
+    """`timeout` is per try in seconds, `tries` the most requests for one answer, `pause` the first wait between two of them (it doubles). `seed` is what hosts that can
+    repeat themselves repeat by."""
 
     url: str
     model: str
     timeout: float = 60.0
     tries: int = 4
     pause: float = 0.5
+    temperature: float = 0.0
+    seed: int | None = None
 
     @classmethod
     def of(cls, words: str) -> OpenAI:
@@ -71,8 +74,8 @@ class OpenAI:
             "model": self.model,
             "messages": [{"role": m.role, "content": m.text} for m in prompt.messages],
             "max_tokens": max_tokens,
-            "temperature": 0,
-        }
+            "temperature": self.temperature,
+        } | ({} if self.seed is None else {"seed": self.seed})
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nl2dsl"}
         if os.environ.get(KEY):
             headers["Authorization"] = f"Bearer {os.environ[KEY].strip()}"
