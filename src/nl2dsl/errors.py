@@ -5,6 +5,7 @@ Nl2DslError            everything below; `hint` says what to do next
 ├── RecipeError        a recipe file has problems (all of them, at once)
 ├── CatalogError       a catalog file cannot be read
 ├── CorpusError        a corpus file or folder cannot be read or is inconsistent
+├── RunError           the folder of an evaluation cannot be used
 ├── ModelError         a model folder is absent, broken or does not fit (digest, catalog, prompt)
 └── EngineError        an engine cannot answer (not installed, unreachable, timed out)
 """
@@ -32,6 +33,10 @@ class CatalogError(Nl2DslError):
 
 class CorpusError(Nl2DslError):
     """A corpus cannot be read or contradicts itself."""
+
+
+class RunError(Nl2DslError):
+    """The folder of an evaluation is none, is damaged, unfinished or another one's."""
 
 
 class ModelError(Nl2DslError):
