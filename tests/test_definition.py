@@ -180,7 +180,7 @@ BUILTINS = [
 
 @pytest.mark.parametrize(("step", "action"), BUILTINS, ids=lambda value: value.operation if isinstance(value, Call) else "")
 def test_builtins_have_the_inputs_of_their_type(step: Call, action: dict[str, Any]) -> None:
-    assert actions_of(step) == {f"builtin_{step.operation}": {**action, "runAfter": {}}}
+    assert list(actions_of(step).values()) == [{**action, "runAfter": {}}]
 
 
 def test_steps_run_after_each_other_and_keep_their_names_unique() -> None:
@@ -213,7 +213,7 @@ def test_variables_are_actions_of_their_own() -> None:
 
 def test_a_condition_is_structured_and_its_branches_are_nested() -> None:
     step = If(Binary("&&", Binary("==", path("triggerOutputs", "body", "s"), lit("x")), Not(Function("empty", (lit(""),)))), (call("shared_x.Do"),))
-    tests = [{"equals": ["@triggerOutputs()?['body/s']", "x"]}, {"not": {"equals": ["@empty('')", True]}}]
+    tests = [{"equals": ["@triggerBody()?['s']", "x"]}, {"not": {"equals": ["@empty('')", True]}}]
     action = actions_of(step)["Condition"]
     assert action["expression"] == {"and": tests}
     assert list(action["actions"]) == ["shared_x_Do"]
@@ -223,7 +223,7 @@ def test_a_condition_is_structured_and_its_branches_are_nested() -> None:
 def test_items_of_nested_loops_name_their_loops() -> None:
     inner = For("b", path("a", "lines"), (call("builtin.Compose", inputs=Array((Name("a"), Name("b")))),))
     loop = actions_of(For("a", path("triggerOutputs", "body", "value"), (inner,)))["Apply_to_each"]
-    assert loop["foreach"] == "@triggerOutputs()?['body/value']"
+    assert loop["foreach"] == "@triggerBody()?['value']"
     assert loop["actions"]["Apply_to_each_2"]["foreach"] == "@items('Apply_to_each')?['lines']"
     assert loop["actions"]["Apply_to_each_2"]["actions"]["builtin_Compose"]["inputs"] == ["@items('Apply_to_each')", "@items('Apply_to_each_2')"]
 
@@ -491,10 +491,24 @@ def test_names_of_variables_and_actions_do_not_mind_case() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["@triggerBody()?['done']", "@and(triggerBody()?['done'], equals(1, 2))", True, "plain"])
+def test_a_condition_in_one_string_stays_one_where_it_might_not_be_true_or_false(text: str | bool) -> None:
+    action = {"type": "If", "expression": text, "actions": {}, "runAfter": {}}
+    definition = definition_of({"Condition": action})
+    flow = decompile(definition, CATALOG)
+    assert [a.name for a in flow.steps[0].annotations] == ["expression"]
+    assert compile(flow, CATALOG) == definition
+
+
+def test_a_condition_in_one_string_that_is_a_test_becomes_structured() -> None:
+    step = only_step({"type": "If", "expression": "@and(empty(triggerBody()), not(equals(1, 2)))", "actions": {}})
+    assert [a.name for a in step.annotations] == ["name"]
+    tests = [{"equals": ["@empty(triggerBody())", True]}, {"not": {"equals": [1, 2]}}]
+    assert actions_of(step)["It"]["expression"] == {"and": tests}
+
+
 def test_a_truth_value_alone_is_compared_with_true() -> None:
-    step = only_step({"type": "If", "expression": "@triggerBody()?['done']", "actions": {}})
-    assert isinstance(step, If)
-    assert step.condition == Binary("==", path("triggerOutputs", "body", "done"), lit(True))
+    assert actions_of(If(path("triggerOutputs", "body", "done"), ()))["Condition"]["expression"] == {"and": [{"equals": ["@triggerBody()?['done']", True]}]}
 
 
 TRIGGERS: dict[str, dict[str, Any]] = {
@@ -602,7 +616,7 @@ class _Writer:
         return self.random.choice([query, call("builtin.Delay", interval__count=lit(1)), call("builtin.Terminate", runStatus=self.value(loops))])
 
     def opaque(self, depth: int, loops: tuple[str, ...]) -> Opaque:
-        definition = read_raw({"type": "Xslt", "inputs": {"a": ["@x", None, 1.5]}})
+        definition = read_raw({"type": "Agent", "inputs": {"a": ["@x", None, 1.5]}, "tools": {}})
         assert isinstance(definition, Object)
         return Opaque(definition, self.comment())
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nl2dsl.dsl.expressions import Reading, flattened, read, read_condition, read_raw, write, write_condition, write_raw
+from nl2dsl.dsl.expressions import Joined, Reading, flattened, read, read_condition, read_raw, write, write_condition, write_raw
 from nl2dsl.dsl.tree import Array, Binary, Function, Literal, Name, Not, Path, Segment, Template
 
-READING = Reading({"get_items": "outputs_Get_items", "it's odd": "outputs_odd"}, {"each": "item"}, {"total": "total"}, "item")
+READING = Reading({"get_items": "outputs_Get_items", "it's odd": "outputs_odd"}, {"each": "item"}, {"total": "total"}, "item", frozenset({"outputs_Get_items"}))
 NAMES = {
     "triggerOutputs": "triggerOutputs()",
-    "outputs_Get_items": "outputs('Get_items')",
+    "outputs_Get_items": Joined("outputs('Get_items')"),
     "outputs_odd": "outputs('It''s odd')",
     "item": "items('Each')",
     "total": "variables('total')",
@@ -27,11 +27,16 @@ def path(base: str, *keys: str | int, strict: bool = False) -> Path:
 CANONICAL = [
     ("plain text", Literal("plain text")),
     ("@outputs('Get_items')?['body/value']", path("outputs_Get_items", "body", "value")),
+    ("@outputs('Get_items')?['body/value']?[0]?['a']?['b/c']", path("outputs_Get_items", "body", "value", 0, "a", "b/c")),
+    ("@body('Get_items')?['a/b']", path("outputs_Get_items", "body", "a/b")),
+    ("@body('It''s odd')?['a']?['b/c']", path("outputs_odd", "body", "a", "b/c")),
     ("@body('Get_items')", path("outputs_Get_items", "body")),
     ("@body('It''s odd')?[0]?['a']", path("outputs_odd", "body", 0, "a")),
     ("@triggerBody()", path("triggerOutputs", "body")),
-    ("@triggerOutputs()?['body/from']", path("triggerOutputs", "body", "from")),
-    ("@items('Each')?['Author/Email']", path("item", "Author", "Email")),
+    ("@triggerBody()?['from']?['address']", path("triggerOutputs", "body", "from", "address")),
+    ("@triggerOutputs()?['headers']", path("triggerOutputs", "headers")),
+    ("@items('Each')?['Author/Email']", path("item", "Author/Email")),
+    ("@items('Each')?['Author']?['Email']", path("item", "Author", "Email")),
     ("@items('Each')", Name("item")),
     ("@items('Each')['a/b']", path("item", "a/b", strict=True)),
     ("@variables('total')", Name("total")),
@@ -53,7 +58,9 @@ CANONICAL = [
     ("me@example.com", Literal("me@example.com")),
     ("mail me@@{x} @{guid()}", Template(("mail me@{x} ", Function("guid", ())))),
     ("@parameters('Site (x_Site)')", Function("parameters", (Literal("Site (x_Site)"),))),
-    ("@outputs('Nowhere')?['body/a']", Path(Function("outputs", (Literal("Nowhere"),)), (Segment("body"), Segment("a")))),
+    ("@outputs('Nowhere')?['body/a']", Path(Function("outputs", (Literal("Nowhere"),)), (Segment("body/a"),))),
+    ("@raw('x')", Function("raw", (Literal("@raw('x')"),))),
+    ("@null", Literal(None)),
 ]
 
 # other spellings of the same
@@ -61,9 +68,9 @@ RESPELT = [
     ("@body('Get_items')?['value']", "@outputs('Get_items')?['body/value']"),
     ("@outputs('Get_items')?['body']?['value']", "@outputs('Get_items')?['body/value']"),
     ("@actionBody('GET_items')", "@body('Get_items')"),
-    ("@triggerBody()?['a']?['b']", "@triggerOutputs()?['body/a/b']"),
+    ("@triggerOutputs()?['body']?['a']", "@triggerBody()?['a']"),
     ("@triggerOutputs().headers['X-Y']", "@triggerOutputs()['headers']['X-Y']"),
-    ("@triggerBody()?.a", "@triggerOutputs()?['body/a']"),
+    ("@triggerBody()?.a", "@triggerBody()?['a']"),
     ("@item()?['a']", "@items('Each')?['a']"),
     ("@CONCAT( 'a' ,\n 'b' )", "@concat('a', 'b')"),
     ("@and(and(a(), b()), c())", "@and(a(), b(), c())"),
@@ -110,7 +117,7 @@ def test_templates_and_objects_inside_expressions_become_functions() -> None:
 
 
 def test_unknown_names_print_as_their_spelling_suggests() -> None:
-    assert write(path("outputs_Later", "body", "a"), {}) == "@outputs('Later')?['body/a']"
+    assert write(path("outputs_Later", "body", "a"), {}) == "@body('Later')?['a']"
     assert write(Name("x"), {}) == "@variables('x')"
 
 
@@ -159,7 +166,7 @@ CONDITIONS = [
     {"or": [{"not": {"equals": ["@variables('total')", ""]}}, {"and": [{"less": [1, 2]}, {"lessOrEquals": [1, 2]}, {"greaterOrEquals": [1, 2]}]}]},
     {"and": [{"contains": ["@variables('total')", "a"]}, {"not": {"startsWith": ["@variables('total')", "b"]}}]},
     {"and": [{"equals": ["@empty(variables('total'))", True]}]},
-    {"and": [{"not": {"or": [{"endsWith": ["a", "b"]}, {"equals": [None, None]}]}}]},
+    {"and": [{"not": {"or": [{"endsWith": ["a", "b"]}, {"equals": ["@null", True]}]}}]},
 ]
 
 

@@ -164,7 +164,7 @@ def test_comments_go_to_the_step_below_the_step_they_end_or_the_block_they_are_i
 
 
 def test_annotations_belong_to_the_step_below_and_double_ones_to_the_flow() -> None:
-    source = '@@name("Tour")\n\nawait a.B({});\n// why\n@retry({ "type": "none" })\n@secure\nc.D({});\n'
+    source = '@@name("Tour")\n\nawait a.B({});\n// why\n@retry({ "type": "none" }) @secure\nc.D({});\n'
     flow = flow_of(source)
     assert [a.name for a in flow.annotations] == ["name"]
     assert [a.name for a in flow.steps[0].annotations] == ["retry", "secure"]

@@ -16,13 +16,19 @@ from nl2dsl.dsl.wire import Notes
 # The annotations of steps, in the order in which they stand above one. Those of the last two lines carry raw JSON of the action.
 ANNOTATIONS = (
     *("name", "key", "variable", "runAfter", "catch", "finally", "cases", "kind", "type", "connection", "authentication", "host"),
-    *("splitOn", "recurrence", "condition", "retry", "limit", "settings", "metadata", "inputs", "definition", "extra"),
+    *("splitOn", "recurrence", "condition", "expression", "retry", "limit", "settings", "metadata", "inputs", "definition", "extra"),
 )
-FLOW_ANNOTATIONS = ("parameters", "triggers", "definition")
+# Those of the flow. `ids` holds the id the designer gave each action, by its name; `authentication` is what calls of connectors carry unless they say otherwise.
+FLOW_ANNOTATIONS = ("authentication", "parameters", "triggers", "definition", "ids")
 RAW_KEYS = {"limit": "limit", "settings": "runtimeConfiguration", "metadata": "metadata"}
 DEFAULT_NAMES: dict[type, str] = {
     **{If: "Condition", For: "Apply_to_each", Switch: "Switch", Until: "Do_until", Scope: "Scope"},
     **{Let: "Initialize_variable", Opaque: "Action"},
+}
+_STEP_NAMES = {
+    **{name: name for name in ("Response", "Terminate", "Delay")},
+    **{"DelayUntil": "Delay_until", "ResponsePowerApp": "Respond_to_a_PowerApp_or_flow", "ResponseSkills": "Respond_to_the_agent"},
+    **{"AppendToArrayVariable": "Append_to_array_variable", "AppendToStringVariable": "Append_to_string_variable"},
 }
 ASSIGNMENT_NAMES = {"=": "Set_variable", "+=": "Increment_variable", "-=": "Decrement_variable"}
 
@@ -35,6 +41,11 @@ def result_name(connector: str, operation: str) -> str:
 def default_name(connector: str, operation: str) -> str:
     """The action name of a call that nobody named."""
     return re.sub(r"[^A-Za-z0-9_]", "_", f"{connector}_{operation}" if connector else operation)
+
+
+def step_name(connector: str, operation: str) -> str:
+    """The action name of a call that has no result either: the designer's for built-ins that deliver nothing."""
+    return (_STEP_NAMES.get(operation) if connector == "builtin" else None) or default_name(connector, operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ def slot_of(statement: Statement) -> Slot:
     if isinstance(statement, Call):
         if not given and statement.result:
             given = (statement.result.removeprefix("outputs_") or statement.result,)
-        return Slot(given[:1], (default_name(statement.connector, statement.operation),))
+        return Slot(given[:1], (step_name(statement.connector, statement.operation),))
     if isinstance(statement, Try):
         bases = ("Try", *(("Catch",) if statement.catch else ()), *(("Finally",) if statement.final else ()))
         return Slot(given if len(given) == len(bases) else (), bases)

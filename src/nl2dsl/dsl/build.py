@@ -294,7 +294,7 @@ class Builder:
 
     def start(self, c: list[Any]) -> Flow:
         annotations = tuple(x for x in c if isinstance(x, Annotation))
-        statements = c[len(annotations) :]
+        statements = [x for x in c if not isinstance(x, Annotation)]
         if not statements:
             raise Problem("S108", "the flow is empty", Span(), "start with a trigger: await commonTrigger.Recurrence({ ... });")
         trigger = statements[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,8 +24,8 @@ from nl2dsl.dsl.action_names import (
     RAW_KEYS,
     Slot,
     allocate,
-    default_name,
     result_name,
+    step_name,
     trigger_name,
     unique,
 )
@@ -80,6 +81,7 @@ class _Plan:
     units: dict[int, tuple[Unit, ...]] = field(default_factory=dict)  # by the id() of a level
     slots: list[Slot] = field(default_factory=list)  # with all names given, in the order of `walk`
     calls: list[tuple[str, str, str]] = field(default_factory=list)  # action, connector, operation
+    connected: dict[str, Json] = field(default_factory=dict)  # the calls among them that name a connector's operation
     variables: list[str] = field(default_factory=list)
     assigned: list[str] = field(default_factory=list)
 
@@ -94,8 +96,11 @@ class _Decompiler:
         self.results = _results(self.plan.calls, referenced)
         self.variables = _variable_names(self.plan.variables + self.plan.assigned, {"triggerOutputs", *self.results.values()})
         results = {action.lower(): result for action, result in self.results.items()}
-        self.reading = Reading(results, {}, {variable.lower(): self.variables[variable.lower()] for variable in self.plan.variables})
+        variables = {variable.lower(): self.variables[variable.lower()] for variable in self.plan.variables}
+        self.reading = Reading(results, {}, variables, "", self._joined(definition.get("triggers") or {}))
         self.unnamed = self._implied_names()
+        self.ids: dict[str, str] = {}
+        self.usual = self._usual_authentication(definition.get("triggers") or {})
 
     def flow(self) -> Flow:
         rest = dict(self.definition)
@@ -107,12 +112,17 @@ class _Decompiler:
         if parameters != PARAMETERS:
             notes["parameters"] = wire.raw(parameters)
         trigger = self._trigger(triggers, self.reading, notes)
+        steps = self._level(actions, self.reading)
+        if self.usual != wire.AUTHENTICATION:
+            notes["authentication"] = wire.raw(self.usual)
+        if self.ids:
+            notes["ids"] = wire.raw(self.ids)
         for key, usual in (("$schema", SCHEMA), ("contentVersion", "1.0.0.0")):
             if rest.get(key) == usual:
                 del rest[key]
         if rest:
             notes["definition"] = wire.raw(rest)
-        return Flow(trigger, self._level(actions, self.reading), _annotations(notes, FLOW_ANNOTATIONS), comment)
+        return Flow(trigger, steps, _annotations(notes, FLOW_ANNOTATIONS), comment)
 
     # surveying
 
@@ -148,7 +158,9 @@ class _Decompiler:
             identity = wire.identify(action)
             assert identity is not None
             self.plan.calls.append((name, *identity))
-            base = default_name(*identity)
+            if wire.joins(identity[0], action.get("type")):
+                self.plan.connected[name] = action
+            base = step_name(*identity)
         elif shape is Assign:
             self.plan.assigned.append(action["inputs"]["name"])
             base = ASSIGNMENT_NAMES[_ASSIGNMENTS[action["type"].lower()]]
@@ -182,6 +194,17 @@ class _Decompiler:
                 return {name for number in implied for name in slots[number].given}
             implied -= wrong
 
+    def _joined(self, triggers: Json) -> frozenset[str]:
+        """The results whose keys the designer joins."""
+        joined = {self.results[name] for name in self.plan.connected if name in self.results}
+        return frozenset(joined | {"triggerOutputs"} if _connected(triggers) else joined)
+
+    def _usual_authentication(self, triggers: Json) -> Any:
+        """What most calls of connectors carry as their authentication; None when most have none."""
+        found = [action["inputs"].get("authentication") for action in (*self.plan.connected.values(), *_connected(triggers))]
+        counts = Counter(json.dumps(value, sort_keys=True) for value in found)
+        return json.loads(counts.most_common(1)[0][0]) if counts else wire.AUTHENTICATION
+
     # translating
 
     def _trigger(self, triggers: Json, reading: Reading, flow_notes: Notes) -> Call:
@@ -192,8 +215,10 @@ class _Decompiler:
         if others:
             flow_notes["triggers"] = wire.raw(dict(others))
         rest = dict(trigger)
+        if all(name not in slot.given for slot in self.plan.slots):
+            self._take_id(name, rest)
         wired = wire.read_trigger(rest, reading, self.catalog)
-        comment, notes = self._dressing(rest, wired.notes)
+        comment, notes = self._dressing(rest, self._authenticated(wired, bool(_connected(triggers))))
         if name != trigger_name(wired.connector, wired.operation):
             notes |= _name_note((name,))
         return Call(wired.connector, wired.operation, wired.parameters, "triggerOutputs", comment, _annotations(notes))
@@ -214,17 +239,21 @@ class _Decompiler:
     def _guard(self, unit: Guard, level: Json, reading: Reading) -> Try:
         names = _scopes(unit)
         bodies = {name: self._level(level[name]["actions"], reading) for name in names}
-        rest = {key: value for key, value in level[unit.body].items() if key not in ("type", "actions")}
+        scopes = {name: dict(level[name]) for name in names}
+        for name, scope in scopes.items():
+            self._take_id(name, scope)
+        rest = {key: value for key, value in scopes[unit.body].items() if key not in ("type", "actions")}
         comment, notes = self._dressing(rest, self._run_after(unit.after))
         if not self.unnamed.issuperset(names):
             notes |= _name_note(names)
         for note, name, usual in (("catch", unit.catch, runafter.FAILURE), ("finally", unit.final, runafter.ALWAYS)):
-            if extra := _guard_extra(level[name], usual) if name else {}:
+            if extra := _guard_extra(scopes[name], usual) if name else {}:
                 notes[note] = wire.raw(extra)
         return Try(bodies[unit.body], bodies.get(unit.catch, ()), bodies.get(unit.final, ()), comment, _annotations(notes))
 
     def _step(self, unit: Step, rest: Json, reading: Reading) -> Iterator[Statement]:
         shape = _shape(rest)
+        self._take_id(unit.name, rest)
         notes = self._run_after(unit.after)
         result = self.results.get(unit.name)
         # A call may be named by its result.
@@ -232,7 +261,7 @@ class _Decompiler:
             notes |= _name_note((unit.name,))
         if shape is Call:
             wired = wire.read_action(rest, reading, self.catalog)
-            comment, notes = self._dressing(rest, notes | wired.notes)
+            comment, notes = self._dressing(rest, notes | self._authenticated(wired, unit.name in self.plan.connected))
             yield Call(wired.connector, wired.operation, wired.parameters, result, comment, _annotations(notes))
         elif shape is Let:
             yield from self._lets(rest, notes, reading)
@@ -271,7 +300,12 @@ class _Decompiler:
         return Assign(name, _ASSIGNMENTS[kind], value, comment, _annotations(notes))
 
     def _if(self, name: str, rest: Json, notes: Notes, reading: Reading) -> If:
-        condition = expressions.as_tests(self._condition(rest, reading))
+        as_text = isinstance(rest.get("expression"), str | bool)
+        condition = self._condition(rest, reading)
+        if not as_text or expressions.is_test(condition):
+            condition = expressions.as_tests(condition)
+        else:
+            notes["expression"] = ()  # as tests it would not fail where the data is not true or false
         then = self._body(rest, reading)
         otherwise = self._body(dict(rest.pop("else", {})), reading)
         comment, notes = self._dressing(rest, notes)
@@ -317,6 +351,23 @@ class _Decompiler:
         level = holder.pop("actions", None)
         return self._level(level, reading) if level else ()
 
+    def _take_id(self, name: str, rest: Json) -> None:
+        """Moves the id that the designer gave an action to those of the flow, when there is nothing else to know about it."""
+        metadata = rest.get("metadata")
+        if isinstance(metadata, dict) and list(metadata) == ["operationMetadataId"] and isinstance(metadata["operationMetadataId"], str):
+            self.ids[name] = metadata["operationMetadataId"]
+            del rest["metadata"]
+
+    def _authenticated(self, wired: wire.Wired, connected: bool) -> Notes:
+        """The notes of a call, its authentication only where it is not the usual one of the flow."""
+        notes = dict(wired.notes)
+        if connected and self.usual != wire.AUTHENTICATION:
+            own = wire.raw_value(notes, "authentication") if "authentication" in notes else wire.AUTHENTICATION
+            notes.pop("authentication", None)
+            if own != self.usual:
+                notes["authentication"] = wire.raw(own)
+        return notes
+
     def _run_after(self, after: After | None) -> Notes:
         return {} if after is None else {"runAfter": wire.raw(runafter.write(after))}
 
@@ -326,11 +377,18 @@ class _Decompiler:
         rest.pop("runAfter", None)
         comment = _comment(rest)
         for note, key in RAW_KEYS.items():
-            if key in rest:
+            if rest.get(key) is not None:
                 notes[note] = wire.raw(rest.pop(key))
         if rest:
             notes["extra"] = wire.raw(rest)
         return comment, notes
+
+
+def _connected(triggers: Json) -> list[Json]:
+    """The first trigger, if it is a connector's operation."""
+    trigger = next(iter(triggers.values()), {})
+    identity = wire.identify(trigger) if trigger.get("type") in wire.CONNECTOR_TYPES else None
+    return [trigger] if identity is not None else []
 
 
 def _comment(rest: Json) -> str:

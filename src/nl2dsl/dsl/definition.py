@@ -33,6 +33,7 @@ from nl2dsl.dsl.action_names import (
     unique,
 )
 from nl2dsl.dsl.decompiling import decompile
+from nl2dsl.dsl.expressions import Joined
 from nl2dsl.dsl.runafter import After
 from nl2dsl.dsl.tree import (
     Array,
@@ -73,11 +74,15 @@ class _Compiler:
         statements = list(walk(flow.steps))
         allocated = allocate(slot_of(statement) for statement in statements)
         self.action_names = iter(allocated)
+        self.taken = {name for given in allocated for name in given}
+        notes = notes_of(flow.annotations)
+        self.ids = wire.raw_object(notes, "ids")
+        self.usual: Notes = {"authentication": notes["authentication"]} if "authentication" in notes else {}
         self.variables: dict[str, str] = {}
-        self.names: dict[str, str] = {flow.trigger.result or "triggerOutputs": "triggerOutputs()"}
+        self.names: dict[str, str] = {flow.trigger.result or "triggerOutputs": _head(flow.trigger, "triggerOutputs()")}
         for statement, given in zip(statements, allocated, strict=True):
             if isinstance(statement, Call) and statement.result:
-                self.names.setdefault(statement.result, f"outputs({_quoted(given[0])})")
+                self.names.setdefault(statement.result, _head(statement, f"outputs({_quoted(given[0])})"))
             elif isinstance(statement, Let):
                 variable = next(iter(texts(notes_of(statement.annotations).get("variable", ()))), statement.name)
                 self.variables[statement.name] = variable
@@ -103,9 +108,9 @@ class _Compiler:
             return {}
         call = self.flow.trigger
         notes = notes_of(call.annotations)
-        trigger = wire.write_trigger(call, notes, self.catalog, self.names)
-        self._settings(trigger, call.comment, notes)
+        trigger = wire.write_trigger(call, {**self.usual, **notes}, self.catalog, self.names)
         name = next(iter(given_names(notes)), trigger_name(call.connector, call.operation))
+        self._settings(trigger, call.comment, notes, "" if name in self.taken else name)
         return {name: trigger, **wire.raw_object(flow_notes, "triggers")}
 
     def _block(self, steps: tuple[Statement, ...], entry: After, actions: Json, names: Mapping[str, str]) -> After:
@@ -123,32 +128,37 @@ class _Compiler:
             else:
                 action = self._action(statement, notes, names)
                 action["runAfter"] = runafter.write(after)
-                self._settings(action, statement.comment, notes)
+                self._settings(action, statement.comment, notes, given[0])
                 actions[given[0]] = action
                 self._fill(statement, given[0], action, names)
                 entry = runafter.after_action(given[0])
         return entry
 
-    def _settings(self, action: Json, comment: str, notes: Notes) -> None:
+    def _settings(self, action: Json, comment: str, notes: Notes, name: str) -> None:
         if comment:
             action["description"] = comment
+        if name in self.ids:
+            action.setdefault("metadata", {"operationMetadataId": self.ids[name]})
         for note, key in RAW_KEYS.items():
             if note in notes:
                 action[key] = wire.raw_value(notes, note)
+                if action[key] is None:
+                    del action[key]
         action |= wire.raw_object(notes, "extra")
 
     def _action(self, statement: Statement, notes: Notes, names: Mapping[str, str]) -> Json:
         """One action without its run-after and without what is nested in it."""
         match statement:
             case Call():
-                return wire.write_action(statement, notes, self.catalog, names)
+                return wire.write_action(statement, {**self.usual, **notes}, self.catalog, names)
             case Let():
                 return {"type": "InitializeVariable", "inputs": {"variables": [self._variable(statement, names)]}}
             case Assign():
                 inputs = {"name": self._variable_of(statement, notes), "value": expressions.write(statement.value, names)}
                 return {"type": _ASSIGNMENT_TYPES.get(statement.operator, "SetVariable"), "inputs": inputs}
             case If():
-                return {"type": "If", "expression": expressions.write_condition(statement.condition, names)}
+                write = expressions.write if "expression" in notes else expressions.write_condition
+                return {"type": "If", "expression": write(statement.condition, names)}
             case For():
                 return {"type": "Foreach", "foreach": expressions.write(statement.source, names)}
             case Switch():
@@ -207,16 +217,24 @@ class _Compiler:
         body, *others = given
         catch = others[0] if statement.catch else ""
         final = others[-1] if statement.final else ""
-        actions[body] = self._scope(statement.body, entry, names, {})
-        self._settings(actions[body], statement.comment, notes)
+        actions[body] = self._scope(statement.body, entry, names)
+        self._settings(actions[body], statement.comment, notes, body)
         if catch:
-            actions[catch] = self._scope(statement.catch, {body: runafter.FAILURE}, names, wire.raw_object(notes, "catch"))
+            actions[catch] = self._scope(statement.catch, {body: runafter.FAILURE}, names)
+            self._settings(actions[catch], "", {"extra": notes.get("catch", ())}, catch)
         if final:
-            actions[final] = self._scope(statement.final, {catch or body: runafter.ALWAYS}, names, wire.raw_object(notes, "finally"))
+            actions[final] = self._scope(statement.final, {catch or body: runafter.ALWAYS}, names)
+            self._settings(actions[final], "", {"extra": notes.get("finally", ())}, final)
         return runafter.after_guard(body, catch, final)
 
-    def _scope(self, steps: tuple[Statement, ...], entry: After, names: Mapping[str, str], extra: Json) -> Json:
-        return {"type": "Scope", "actions": self._nested(steps, names), "runAfter": runafter.write(entry), **extra}
+    def _scope(self, steps: tuple[Statement, ...], entry: After, names: Mapping[str, str]) -> Json:
+        return {"type": "Scope", "actions": self._nested(steps, names), "runAfter": runafter.write(entry)}
+
+
+def _head(call: Call, text: str) -> str:
+    """The expression that a result stands for."""
+    type = wire.raw_value(notes_of(call.annotations), "type") if call.annotations else None
+    return Joined(text) if wire.joins(call.connector, type) else text
 
 
 def _quoted(name: str) -> str:

@@ -3,8 +3,10 @@
 In: a JSON value and a `Reading` (what the names in the flow mean), or a tree and a table of names. Out: a tree, or a JSON value.
 
 One datum has several spellings in the workflow language; the tree has one, and printing gives the designer's:
-    body('X') = outputs('X')?['body'],  triggerBody() = triggerOutputs()?['body'],  ?['body/value'] = ?['body']?['value'],  .x = ['x'],  ?.x = ?['x'],
-    item() = items('the innermost loop') outside data operations, equals(a, b) = `a == b`, and(a, b, c) = `a && b && c`, @{'text'} = text.
+    body('X') = outputs('X')?['body'],  triggerBody() = triggerOutputs()?['body'],  .x = ['x'],  ?.x = ?['x'],
+    outputs('X')?['body/value'] = outputs('X')?['body']?['value'] where X is a call of a connector (`Joined`); a slash anywhere else is part of a key,
+    item() = items('the innermost loop') outside data operations, equals(a, b) = `a == b`, and(a, b, c) = `a && b && c`, @{'text'} = text,
+    @true = true, and null as a whole value is @null.
 A string that looks like an expression and is none is kept as `raw("…")`, so that nothing changes on the way through.
 """
 
@@ -39,6 +41,13 @@ class Reading:
     loops: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     item: str = ""
+    joined: frozenset[str] = frozenset()  # the results whose keys may be joined with `/`, by their names in the flow
+
+
+class Joined(str):
+    """What a name stands for, when the designer joins the keys behind it: `outputs('Get_items')?['body/value']`, as it does for connectors."""
+
+    __slots__ = ()
 
 
 class _NotAnExpression(Exception):
@@ -147,6 +156,8 @@ class _Reader:
             if token.lower() not in _WORDS:
                 raise _NotAnExpression
             return Literal(_WORDS[token.lower()])
+        if token.lower() == "raw":
+            raise _NotAnExpression  # the word is taken; the platform has no such function
         return self._called(_SPELLING.get(token.lower(), token), self._arguments())
 
     def end(self) -> None:
@@ -189,9 +200,9 @@ class _Reader:
 
     def _called(self, name: str, arguments: tuple[Expression, ...]) -> Expression:
         base, segments = _resolve(name, arguments, self.reading)
-        slashes = _has_slash_paths(base, self.reading)
+        joins = isinstance(base, Name) and base.id in self.reading.joined
         while self._peek() in ("?.", "?[", ".", "["):
-            segments.extend(self._segment(slashes))
+            segments.extend(self._segment(joins and not segments))
         if segments:
             return Path(base, tuple(segments))
         return base if isinstance(base, Name) else _operator(base)
@@ -241,11 +252,6 @@ def _resolve(name: str, arguments: tuple[Expression, ...], reading: Reading) -> 
     return Function(name, arguments), head
 
 
-def _has_slash_paths(base: Name | Function, reading: Reading) -> bool:
-    """Whether `?['a/b']` after this base is two steps: so for what actions, triggers and loops deliver, not for variables or function results."""
-    return base.id not in reading.variables.values() if isinstance(base, Name) else base.name in ("outputs", "item", "items", "triggerOutputs")
-
-
 def _operator(call: Function) -> Expression:
     """`==`, `!=`, `&&` … for the functions they stand for; any other call stays what it is."""
     name, arguments = call.name, call.arguments
@@ -277,14 +283,21 @@ def _joined(operator: str, operands: list[Expression]) -> Expression:
 
 
 def write(tree: Expression, names: Mapping[str, str]) -> Any:
-    """The JSON value of a tree; `names` maps what stands in the tree to expressions (`item` to `items('Apply_to_each')`)."""
+    """The JSON value of a tree; `names` maps what stands in the tree to expressions (`item` to `items('Apply_to_each')`).
+
+    A value that is null as a whole is `@null`: the platform takes a bare null for a value that is missing.
+    """
+    return "@null" if isinstance(tree, Literal) and tree.value is None else _write(tree, names)
+
+
+def _write(tree: Expression, names: Mapping[str, str]) -> Any:
     match tree:
         case Literal():
             return _escaped(tree.value) if isinstance(tree.value, str) else tree.value
         case Object():
-            return {entry.key: write(entry.value, names) for entry in tree.entries}
+            return {entry.key: _write(entry.value, names) for entry in tree.entries}
         case Array():
-            return [write(item, names) for item in tree.items]
+            return [_write(item, names) for item in tree.items]
         case Template():
             return _interpolation(tree, names)
         case Function(name="raw", arguments=(Literal(value=str() as text),)):
@@ -391,29 +404,22 @@ def _constant(tree: Expression) -> bool:
 
 def _print_path(path: Path, names: Mapping[str, str]) -> str:
     head = print_expression(path.base, names)
-    slashes = head.startswith(("outputs(", "items(", "item()", "triggerOutputs()"))
     segments = list(path.segments)
-    if _plain(segments[:1], "body") and not (slashes and _plain(segments[1:2])):
-        shorter = _body_of(head)
-        if shorter:
-            head, segments = shorter, segments[1:]
-    text, joined = [head], ""
-    for segment in segments:
-        if slashes and _plain([segment]):
-            joined = f"{joined}/{segment.key}" if joined else str(segment.key)
-            continue
-        text += [_print_key(joined, False)] if joined else []
-        joined = ""
-        key = segment.key if isinstance(segment.key, str | int) else None
-        text.append(_print_key(key, segment.strict) if key is not None else _print_index(segment, names))
-    return "".join(text) + (_print_key(joined, False) if joined else "")
+    run = _joinable(segments) if isinstance(head, Joined) else 0
+    if run > 1:
+        keys = "/".join(str(segment.key) for segment in segments[:run])
+        return head + _print_key(keys, False) + "".join(_print_segment(segment, names) for segment in segments[run:])
+    if segments[0] == Segment("body") and (shorter := _body_of(head)):
+        head, segments = shorter, segments[1:]
+    return head + "".join(_print_segment(segment, names) for segment in segments)
 
 
-def _plain(segments: list[Segment], key: str = "") -> bool:
-    """Whether there is a segment, and it is a null-safe key that may be joined to others with `/`."""
-    if not segments or segments[0].strict or not isinstance(segments[0].key, str):
-        return False
-    return segments[0].key == key if key else bool(segments[0].key) and "/" not in segments[0].key
+def _joinable(segments: list[Segment]) -> int:
+    """How many of the first segments are null-safe keys that may be joined to one."""
+    for number, segment in enumerate(segments):
+        if segment.strict or not isinstance(segment.key, str) or not segment.key or "/" in segment.key:
+            return number
+    return len(segments)
 
 
 def _body_of(head: str) -> str:
@@ -426,8 +432,9 @@ def _print_key(key: str | int, strict: bool) -> str:
     return f"{'' if strict else '?'}[{_print_literal(key)}]"
 
 
-def _print_index(segment: Segment, names: Mapping[str, str]) -> str:
-    assert not isinstance(segment.key, str | int)
+def _print_segment(segment: Segment, names: Mapping[str, str]) -> str:
+    if isinstance(segment.key, str | int):
+        return _print_key(segment.key, segment.strict)
     return f"{'' if segment.strict else '?'}[{print_expression(segment.key, names)}]"
 
 
@@ -504,6 +511,13 @@ def as_tests(tree: Expression) -> Expression:
     if isinstance(tree, Not):
         return negated(as_tests(tree.operand))
     return tree if _boolean(tree) else Binary("==", tree, Literal(True))
+
+
+def is_test(tree: Expression) -> bool:
+    """Whether a condition is true or false whatever the data: then it means the same as one string and as structured tests."""
+    if isinstance(tree, Binary) and tree.operator in ("&&", "||"):
+        return all(is_test(operand) for operand in flattened(tree))
+    return is_test(tree.operand) if isinstance(tree, Not) else _boolean(tree)
 
 
 def _comparison(operator: str, left: Expression, right: Expression) -> Expression:

@@ -141,6 +141,7 @@ def _place(lexer: Lexer) -> tuple[list[Comment], str]:
 # --- writing -------------------------------------------------------------------------------------------------------------------
 
 WIDTH = 150
+AT_THE_END = frozenset(("authentication", "parameters", "triggers", "definition", "ids"))  # annotations of a flow that a reader seldom needs
 
 
 def is_name(text: str) -> bool:
@@ -152,12 +153,17 @@ def unparse(flow: Flow) -> str:
     """The canonical text of a flow, with a line break at its end."""
     out: list[str] = []
     _comment_lines(flow.comment, "", out)
-    for annotation in flow.annotations:
-        out.append(f"@{_annotation(annotation)}")
+    tail = len(flow.annotations)
+    while tail and flow.annotations[tail - 1].name in AT_THE_END:
+        tail -= 1
+    out.extend(f"@{_annotation(annotation, '')}" for annotation in flow.annotations[:tail])
     if out:
         out.append("")
     _call_lines(flow.trigger, "", out, "await ")
     _block(flow.steps, "", out)
+    if tail < len(flow.annotations):
+        out.append("")
+    out.extend(f"@{_annotation(annotation, '')}" for annotation in flow.annotations[tail:])
     return "\n".join(out) + "\n"
 
 
@@ -180,12 +186,27 @@ def _comment_lines(comment: str, indent: str, out: list[str]) -> None:
 
 def _head(statement: Statement, indent: str, out: list[str]) -> None:
     _comment_lines(statement.comment, indent, out)
-    out.extend(f"{indent}{_annotation(a)}" for a in statement.annotations)
+    _annotations(statement.annotations, indent, out)
 
 
-def _annotation(annotation: Annotation) -> str:
-    arguments = f"({', '.join(_expression(a) for a in annotation.arguments)})" if annotation.arguments else ""
-    return f"@{annotation.name}{arguments}"
+def _annotations(annotations: tuple[Annotation, ...], indent: str, out: list[str]) -> None:
+    """Side by side as far as they fit on a line."""
+    line = ""
+    for annotation in annotations:
+        text = _annotation(annotation, indent)
+        if line and ("\n" in text or "\n" in line or len(line) + 1 + len(text) > WIDTH):
+            out.append(line)
+            line = ""
+        line = f"{line} {text}" if line else indent + text
+    if line:
+        out.append(line)
+
+
+def _annotation(annotation: Annotation, indent: str) -> str:
+    flat = f"@{annotation.name}({', '.join(_expression(a) for a in annotation.arguments)})" if annotation.arguments else f"@{annotation.name}"
+    if len(indent) + len(flat) <= WIDTH or len(annotation.arguments) != 1:
+        return flat
+    return f"@{annotation.name}({_fit(annotation.arguments[0], indent, WIDTH)})"
 
 
 def _block(steps: Iterable[Statement], indent: str, out: list[str]) -> None:
@@ -210,11 +231,11 @@ def _statement(statement: Statement, indent: str, out: list[str]) -> None:
         case If():
             _if(statement, indent, out)
         case For(item=item, source=source, body=body):
-            _braces(f"for ({item} of {_expression(source)})", body, indent, out)
+            _braces(f"for ({item} of {_fit(source, indent, len(indent) + len(item) + 13)})", body, indent, out)
         case Switch():
             _switch(statement, indent, out)
         case Until(body=body, condition=condition):
-            _braces("do", body, indent, out, f"}} until ({_expression(condition)});")
+            _braces("do", body, indent, out, f"}} until ({_fit(condition, indent, len(indent) + 11)});")
         case Scope(body=body):
             _braces("scope", body, indent, out)
         case Try():
@@ -238,7 +259,7 @@ def _statement(statement: Statement, indent: str, out: list[str]) -> None:
 
 
 def _if(statement: If, indent: str, out: list[str]) -> None:
-    out.append(f"{indent}if ({_expression(statement.condition)}) {{")
+    out.append(f"{indent}if ({_fit(statement.condition, indent, len(indent) + 7)}) {{")
     _block(statement.then, indent + "  ", out)
     while (
         len(statement.otherwise) == 1
@@ -246,7 +267,7 @@ def _if(statement: If, indent: str, out: list[str]) -> None:
         and not (statement.otherwise[0].comment or statement.otherwise[0].annotations)
     ):
         statement = statement.otherwise[0]
-        out.append(f"{indent}}} else if ({_expression(statement.condition)}) {{")
+        out.append(f"{indent}}} else if ({_fit(statement.condition, indent, len(indent) + 14)}) {{")
         _block(statement.then, indent + "  ", out)
     if statement.otherwise:
         out.append(f"{indent}}} else {{")
@@ -255,7 +276,7 @@ def _if(statement: If, indent: str, out: list[str]) -> None:
 
 
 def _switch(statement: Switch, indent: str, out: list[str]) -> None:
-    out.append(f"{indent}switch ({_expression(statement.subject)}) {{")
+    out.append(f"{indent}switch ({_fit(statement.subject, indent, len(indent) + 11)}) {{")
     for case in statement.cases:
         _braces(f"case {_expression(case.value)}:", case.body, indent + "  ", out)
     if statement.default:
@@ -306,15 +327,33 @@ def _broken_pairs(entries: tuple[Entry, ...], indent: str) -> str:
 
 
 def _fit(value: Expression, indent: str, used: int) -> str:
-    """An expression on one line if it fits, else objects and arrays one item a line."""
+    """An expression on one line if it fits, else what is in its brackets or between its `&&` one a line."""
     flat = _expression(value)
-    if used + len(flat) <= WIDTH or not isinstance(value, Object | Array):
+    if used + len(flat) <= WIDTH:
         return flat
-    if isinstance(value, Object):
-        return _broken_pairs(value.entries, indent) if value.entries else flat
+    match value:
+        case Object(entries=entries) if entries:
+            return _broken_pairs(entries, indent)
+        case Array(items=items) if items:
+            return f"[\n{_broken_items(items, indent)}\n{indent}]"
+        case Function(name=name, arguments=arguments) if any(not isinstance(a, Literal) for a in arguments):
+            return f"{name}(\n{_broken_items(arguments, indent)}\n{indent})"
+        case Binary(operator="&&" | "||" as operator):
+            level = PRECEDENCE[operator]
+            return f"{_fit_operand(value.left, level, indent, used)} {operator}\n{indent}  {_fit_operand(value.right, level + 1, indent + '  ', len(indent) + 2)}"
+        case _:
+            return flat
+
+
+def _broken_items(items: tuple[Expression, ...], indent: str) -> str:
     inner = indent + "  "
-    items = [inner + _fit(item, inner, len(inner) + 1) for item in value.items]
-    return "[\n" + ",\n".join(items) + f"\n{indent}]" if items else flat
+    return ",\n".join(inner + _fit(item, inner, len(inner) + 1) for item in items)
+
+
+def _fit_operand(node: Expression, level: int, indent: str, used: int) -> str:
+    if isinstance(node, Binary) and PRECEDENCE[node.operator] < level:
+        return f"({_fit(node, indent, used + 2)})"
+    return _fit(node, indent, used)
 
 
 def _expression(node: Expression) -> str:

@@ -88,6 +88,9 @@ for _table, _index in ((_ACTIONS, _BY_TYPE), (_TRIGGERS, _TRIGGER_BY_TYPE)):
     for _builtin in _table:
         _index.setdefault(_builtin.type.lower(), []).append(_builtin)
 
+# What becomes a statement of the language, never a call; and the keys that any action may have.
+_STATEMENTS = frozenset("if foreach switch until scope initializevariable setvariable incrementvariable decrementvariable".split())
+_OF_ANY_ACTION = frozenset("type kind inputs runAfter description metadata runtimeConfiguration limit trackedProperties operationOptions".split())
 _SCHEDULE = ("hours", "minutes", "weekDays", "monthDays", "monthlyOccurrences")
 _ASKS_FOR_SCHEMA = ("manual", "PowerApp", "PowerAppV2", "Skills")
 _ITEM_OPERATIONS = ("Query", "Select", "TableCsv", "TableHtml")  # `item()` in them is their own
@@ -106,6 +109,11 @@ class Wired:
 def is_silent(connector: str, operation: str) -> bool:
     """Whether the result of such a call is never worth a name."""
     return connector == "builtin" and operation in _BY_NAME and _BY_NAME[operation].silent
+
+
+def joins(connector: str, type: Any) -> bool:
+    """Whether the designer joins keys of what such a call delivers (`?['body/value']`): those of connectors called by the id of their operation."""
+    return connector not in ("builtin", "commonTrigger") and not connector.startswith(SERVICE_PREFIX) and type not in LEGACY_TYPES
 
 
 def raw(value: Any) -> tuple[Expression, ...]:
@@ -187,7 +195,11 @@ def _write_connector(call: Call, notes: Notes, operation: Operation | None, name
         }
         return {"type": "ServiceProvider", "inputs": {"parameters": parameters, "serviceProviderConfiguration": service}}
     if raw_value(notes, "type") in LEGACY_TYPES:
-        return {"type": raw_value(notes, "type"), "inputs": {"host": raw_object(notes, "host") or _legacy_host(call.connector), **parameters}}
+        key = connection if isinstance(connection, str) else call.connector.removeprefix("shared_")
+        legacy: Json = {"type": raw_value(notes, "type"), "inputs": {"host": raw_object(notes, "host") or _legacy_host(key), **parameters}}
+        if _OPERATION_ID.fullmatch(call.operation):
+            legacy["metadata"] = _noted(call.operation)
+        return legacy
     api, default = _GROUPS.get(call.connector) or (API + call.connector, call.connector)
     host = {"connectionName": default if connection is None else connection, "operationId": call.operation, "apiId": api}
     inputs: Json = {"host": raw_object(notes, "host") or host, "parameters": parameters}
@@ -201,8 +213,16 @@ def _connector_type(operation: Operation | None) -> str:
     return operation.flow_type if operation is not None and operation.flow_type in CONNECTOR_TYPES else "OpenApiConnection"
 
 
-def _legacy_host(connector: str) -> Json:
-    return {"connection": {"name": f"@parameters('$connections')['{connector.removeprefix('shared_')}']['connectionId']"}}
+_OPERATION_ID = re.compile(r"[A-Za-z_][\w-]*")
+
+
+def _legacy_host(key: str) -> Json:
+    return {"connection": {"name": f"@parameters('$connections')['{key}']['connectionId']"}}
+
+
+def _noted(operation: str) -> Json:
+    """Where the designer notes the operation of a call that names only method and path."""
+    return {"flowSystemMetadata": {"swaggerOperationId": operation}}
 
 
 def _from_catalog(call: Call, catalog: Catalog) -> Builtin:
@@ -213,7 +233,7 @@ def _from_catalog(call: Call, catalog: Catalog) -> Builtin:
 
 
 def _write_builtin(call: Call, builtin: Builtin, notes: Notes, names: Names) -> Json:
-    action: Json = {"type": builtin.type}
+    action: Json = {"type": raw_value(notes, "type") or builtin.type}
     kind = raw_value(notes, "kind") if "kind" in notes else builtin.kind
     if kind:
         action["kind"] = kind
@@ -272,7 +292,18 @@ def identify(action: Json) -> tuple[str, str] | None:
     if kind in LEGACY_TYPES:
         return _identify_legacy(action)
     builtin = _find(_BY_TYPE, action)
-    return ("builtin", builtin.operation) if builtin else None
+    return ("builtin", builtin.operation) if builtin else _identify_other(kind, action)
+
+
+_OTHER_TYPE = re.compile(r"[A-Z][A-Za-z0-9]*")
+
+
+def _identify_other(kind: str, action: Json) -> tuple[str, str] | None:
+    """An action of a type this language does not know, if it only has inputs: a call that says its type."""
+    known = kind.lower() in _BY_TYPE or kind in _BY_NAME or kind.lower() in _STATEMENTS
+    if known or not _OTHER_TYPE.fullmatch(kind) or not isinstance(action.get("inputs"), dict):
+        return None
+    return ("builtin", kind) if set(action) <= _OF_ANY_ACTION else None
 
 
 def _identify_connector(kind: str, inputs: Any) -> tuple[str, str] | None:
@@ -285,10 +316,13 @@ def _identify_connector(kind: str, inputs: Any) -> tuple[str, str] | None:
     if not isinstance(api, str):
         return None
     connector = _OF_GROUP.get(api) or api.rpartition("/")[2]
-    return (SERVICE_PREFIX + connector if kind == "ServiceProvider" else connector), host["operationId"]
+    if kind == "ServiceProvider":
+        return SERVICE_PREFIX + connector, host["operationId"]
+    return None if connector in ("", "builtin", "commonTrigger") or connector.startswith(SERVICE_PREFIX) else (connector, host["operationId"])
 
 
 _CONNECTION = re.compile(r"\['([^']+)'\]\['connectionId'\]\}?")
+_LEGACY_HOST = re.compile(r"@parameters\('\$connections'\)\['([^']+)'\]\['connectionId'\]")
 _HOLE = re.compile(r"@\{[^}]*(?:\}[^/]*(?=\})|)\}")
 
 
@@ -334,7 +368,10 @@ def read_action(action: Json, reading: Reading, catalog: Catalog) -> Wired:
     connector, operation = identity
     if connector != "builtin":
         return _read_connector(action, connector, operation, reading, catalog)
-    return _read_builtin(action, "builtin", _BY_NAME[operation], reading)
+    if operation in _BY_NAME:
+        return _read_builtin(action, "builtin", _BY_NAME[operation], reading)
+    wired = _read_builtin(action, "builtin", Builtin(operation, operation), reading)
+    return replace(wired, notes={"type": raw(operation), **wired.notes})
 
 
 def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
@@ -376,7 +413,7 @@ def _read_connector(action: Json, connector: str, operation: str, reading: Readi
     inputs = dict(action.pop("inputs"))
     kind = action.pop("type")
     if kind in LEGACY_TYPES:
-        return _read_legacy(kind, inputs, connector, operation, reading)
+        return _read_legacy(action, kind, inputs, connector, operation, reading)
     parameters = tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.pop("parameters", {}).items())
     notes: Notes = {}
     if kind == "ServiceProvider":
@@ -396,14 +433,26 @@ def _read_connector(action: Json, connector: str, operation: str, reading: Readi
     return Wired(connector, operation, parameters, notes | _read_rest(inputs))
 
 
-def _read_legacy(kind: str, inputs: Json, connector: str, operation: str, reading: Reading) -> Wired:
+def _read_legacy(action: Json, kind: str, inputs: Json, connector: str, operation: str, reading: Reading) -> Wired:
     notes: Notes = {"type": raw(kind)}
     host = inputs.pop("host")
-    if host != _legacy_host(connector):
+    match = _LEGACY_HOST.fullmatch(str(_connection_name(host)))
+    if match is None or host != _legacy_host(match[1]):
         notes["host"] = raw(host)
+    elif match[1] != connector.removeprefix("shared_"):
+        notes["connection"] = (Literal(match[1]),)
+    if _OPERATION_ID.fullmatch(operation):
+        if action.get("metadata") == _noted(operation):
+            del action["metadata"]
+        elif "metadata" not in action:
+            notes["metadata"] = raw(None)
     if "retryPolicy" in inputs:
         notes["retry"] = raw(inputs.pop("retryPolicy"))
     return Wired(connector, operation, tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.items()), notes)
+
+
+def _connection_name(host: Any) -> Any:
+    return host["connection"].get("name") if isinstance(host, dict) and isinstance(host.get("connection"), dict) else None
 
 
 def _read_host(host: Json, connector: str, operation: str) -> Notes:
