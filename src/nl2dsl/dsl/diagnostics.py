@@ -63,6 +63,14 @@ CODES: dict[str, str] = {
     "C507": "case is not a fixed value",
     # M6xx: what a person must still say
     "M601": "required value is missing",
+    # T7xx: what a package or a Logic App cannot hold
+    "T701": "REST path is not known",
+    "T702": "one connection for two APIs",
+    "T703": "only Power Automate has this",
+    "T704": "ids to be filled in",
+    "T705": "not one trigger",
+    "T706": "another flow is called",
+    "T707": "parameter has no place in the request",
 }
 
 

@@ -1,0 +1,55 @@
+"""How operations are called over HTTP: method, path, and which parameter goes where. Azure Logic Apps write this instead of an operation's id.
+
+In: the shipped lines (`build_routes.py` made them) `{"id", "method", "path", "twice", "query", "header", "fixed"}`. Out: a `Route`, or None: a path is known or it
+is not, none is made up.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_SHIPPED = Path(__file__).with_name("routes.jsonl.gz")
+_HOLE = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is relative to the connection and holds `{parameter}`s; those in `twice` are encoded two times; parameters that are nowhere else are in the body.
+
+    `fixed` are query values that every call carries.
+    """
+
+    method: str
+    path: str
+    twice: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_path(self) -> tuple[str, ...]:
+        return tuple(_HOLE.findall(self.path))
+
+
+def route_of(id: str) -> Route | None:
+    """The route of `connector.Operation`."""
+    row = _rows().get(id)
+    return _route(json.loads(row)) if row else None
+
+
+def _route(row: dict[str, Any]) -> Route:
+    lists = {key: tuple(row.get(key, ())) for key in ("twice", "query", "header")}
+    return Route(row["method"], row["path"], fixed=row.get("fixed", {}), **lists)
+
+
+@lru_cache(maxsize=1)
+def _rows() -> dict[str, str]:
+    lines = gzip.decompress(_SHIPPED.read_bytes()).decode().splitlines()
+    return {line[7 : line.index('"', 7)]: line for line in lines}
