@@ -27,7 +27,8 @@ class Parameter:
 
     `type` is string | integer | number | boolean | array | object | any | file; `open` means that keys `name/<anything>` are accepted because the
     children are known only at run time (list columns, table rows); `role` is what the value means (`person_email`, `list`, `text` ...; ''
-    unknown).
+    unknown); `visibility` is important | advanced | '' as a designer shows it (hidden ones are `internal`); `dynamic` names what the designer
+    asks the service for (values, list, schema, properties, tree): any text may stand there; `items` is the type of an array's items.
     """
 
     name: str
@@ -40,6 +41,9 @@ class Parameter:
     open: bool = False
     internal: bool = False
     role: str = ""
+    visibility: str = ""
+    dynamic: tuple[str, ...] = ()
+    items: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Operation:
     deprecated: bool = False
     internal: bool = False
     verified: bool = True
+    visibility: str = ""
 
     @property
     def id(self) -> str:

@@ -1,256 +1,211 @@
-"""Imports OpenAPI 2 and 3 descriptions, as connectors have them: a first, simple form.
+"""Imports OpenAPI 2, 3.0 and 3.1 descriptions, as connectors have them, with Microsoft's extensions (`x-ms-…`).
 
-In: a parsed document and the path it came from. Out: a connector, its operations, and warnings. Bodies are flattened as workflow definitions
-spell them (`emailMessage/To`, where `emailMessage` is the name of the body parameter); arrays, free-form bodies and files stay one key; run-time
-schemas are open objects.
+In: a parsed document and the path it came from. Out: a connector, its operations, and warnings. Bodies are flattened as workflow definitions spell them
+(`emailMessage/To`, where `emailMessage` is the name of the body parameter); arrays, free-form bodies and files stay one key; run-time schemas are open objects. What the
+platform fills itself (`x-ms-visibility: internal`, the address a webhook calls back) is kept but hidden, and never required. A document that describes no API raises
+`CatalogError`; anything odd inside one is a warning, and the rest is imported.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from nl2dsl.catalog.model import Connector, Operation, Output, Parameter
-from nl2dsl.catalog.naming import OUTPUT_TYPES, output_role, parameter_title, role_of, summary_of, title_of
+from nl2dsl.catalog.keys import KEYS, NAME, OPEN, Keys, is_hidden, shown_as
+from nl2dsl.catalog.model import Connector, Operation, Parameter
+from nl2dsl.catalog.naming import summary_of, title_of
+from nl2dsl.catalog.schemas import Json, Schemas, listed, mapping, text
 from nl2dsl.errors import CatalogError
 
-_METHODS = ("get", "put", "post", "delete", "patch", "options", "head")
-_TYPES = {"string", "integer", "number", "boolean", "array", "object", "file"}
-_DYNAMIC = ("x-ms-dynamic-schema", "x-ms-dynamic-properties")
-_DEPTH = 8  # circular schemas end here
-_KEYS = 400  # and so do very wide ones
-Json = Mapping[str, Any]
+_METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
+_IGNORED_HEADERS = {"accept", "content-type", "authorization"}  # OpenAPI 3 says so; in OpenAPI 2 they are parameters
+_FILE_NAMES = {"apidefinition", "openapi", "swagger", "api", "apis", "index", "definition", "spec", "schema", "main", "tools", "mcp", "manifest"}
+_FOLDER_NAMES = {*_FILE_NAMES, "src", "docs", "doc", "dist", "specs", "reference", "latest", "stable", "preview", "connector"}
+FORBIDDEN = re.compile(r"[\x00-\x1f\x7f`\"\\]")
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"})
 
 
-def import_document(document: Json, path: Path) -> tuple[Connector, list[Operation], list[str]]:
-    paths = document.get("paths")
+class Found(NamedTuple):
+    """What a document holds."""
+
+    connector: Connector
+    operations: list[Operation]
+    warnings: list[str]
+
+
+def is_openapi(document: object) -> bool:
+    return isinstance(document, Mapping) and ("swagger" in document or "openapi" in document or isinstance(document.get("paths"), Mapping))
+
+
+def import_document(document: Json, path: Path, name: str = "") -> Found:
+    """The connector a document describes; `name` is its id, else it is made from `path` and the title."""
+    paths = document.get("paths", document.get("x-ms-paths"))
     if not isinstance(paths, Mapping):
-        raise CatalogError(f"{path}: the OpenAPI description has no `paths`", "is it complete?")
-    title = _text(_mapping(document.get("info")), "title") or path.stem
-    connector = Connector(connector_name(path, title), title)
-    reader = _Reader(document, connector, title)
+        raise CatalogError("the OpenAPI description has no `paths`", "is it complete?")
+    title = text(mapping(document.get("info")), "title") or path.stem
+    connector = Connector(name or connector_name(path, title), title)
+    reader = _Reader(document, connector)
     operations: dict[str, Operation] = {}
-    for route, item in paths.items():
-        for method, raw in reader.methods(item):
-            operation = reader.operation(str(route), method, raw, item)
-            if operation.id in operations:
-                reader.warnings.append(f"operationId `{operation.name}` occurs twice")
-            operations[operation.id] = operation
-    return connector, list(operations.values()), reader.warnings
+    for routes in (paths, mapping(document.get("x-ms-paths")) if "paths" in document else {}):
+        for route, item in routes.items():
+            for operation in reader.operations(str(route), item, operations):
+                operations[operation.id] = operation
+    return Found(connector, list(operations.values()), list(reader.schemas.warnings))
 
 
 def connector_name(path: Path, title: str) -> str:
-    """`shared_` and the name of the file, or of its folder where the file has a name that every connector has."""
+    """`shared_` and the name of the file; of its folder where the file has a name that every connector has; of the API where the folder has, too."""
     stem = path.name.split(".")[0]
-    if stem.lower() in {"apidefinition", "openapi", "swagger", "api", "index", "definition"}:
-        stem = path.resolve().parent.name or title
-    slug = re.sub(r"[^a-z0-9]+", "", stem.lower().removeprefix("shared_"))
-    return "shared_" + (slug or re.sub(r"[^a-z0-9]+", "", title.lower()) or "api")
+    if stem.lower() in _FILE_NAMES:
+        stem = path.resolve().parent.name
+        if stem.lower() in _FOLDER_NAMES or re.fullmatch(r"v?\d[\d._-]*", stem.lower()):
+            stem = title
+    slug = _slug(stem) or _slug(title) or "api"
+    independent = title.lower().endswith("(independent publisher)") and not slug.endswith("ip")
+    return f"shared_{slug}ip" if independent else f"shared_{slug}"  # as the platform calls theirs: shared_airtableip
 
 
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(of: Json, key: str) -> list[Any]:
-    value = of.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _text(of: Json, key: str) -> str:
-    value = of.get(key)
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _hidden(of: Json) -> bool:
-    return _text(of, "x-ms-visibility").lower() == "internal"
-
-
-def _dynamic(of: Json) -> bool:
-    return any(k in of for k in _DYNAMIC)
+def _slug(words: str) -> str:
+    plain = unicodedata.normalize("NFKD", words.lower().translate(_LETTERS))
+    return re.sub(r"[^a-z0-9]+", "", plain.removeprefix("shared_"))[:80]
 
 
 class _Reader:
-    """One document being read; holds it for `$ref`s and gathers warnings."""
+    """One document being read."""
 
-    def __init__(self, document: Json, connector: Connector, title: str) -> None:
-        self.document, self.connector, self.title = document, connector, title.removesuffix(" (Independent Publisher)")
-        self.warnings: list[str] = []
+    def __init__(self, document: Json, connector: Connector) -> None:
+        self.document, self.connector = document, connector
+        self.title = connector.title.removesuffix(" (Independent Publisher)")
+        self.schemas = Schemas(document)
+        self.keys = Keys(self.schemas)
+        self.version_3 = "openapi" in document
 
-    def methods(self, item: object) -> Iterator[tuple[str, Json]]:
-        for method in _METHODS:
-            raw = _mapping(item).get(method)
-            if isinstance(raw, Mapping):
-                yield method, raw
+    # --- operations
 
-    def resolve(self, value: object, depth: int = 0) -> Json:
-        """The mapping behind a `$ref`; siblings of the `$ref` win over what it names."""
-        found = _mapping(value)
-        ref = found.get("$ref")
-        if not isinstance(ref, str) or depth > _DEPTH:
-            return found
-        target: object = self.document
-        for step in ref.removeprefix("#/").split("/"):
-            target = _mapping(target).get(step.replace("~1", "/").replace("~0", "~"))
-        if not isinstance(target, Mapping):
-            self.warnings.append(f"`{ref}` leads nowhere")
-        return {**self.resolve(target, depth + 1), **{k: v for k, v in found.items() if k != "$ref"}}
+    def operations(self, route: str, raw_item: object, known: Mapping[str, Operation]) -> Iterator[Operation]:
+        item = self.schemas.resolve(raw_item)
+        for key, raw in item.items():
+            method = str(key).lower()
+            if method in _METHODS and isinstance(raw, Mapping):
+                yield self.operation(self._name(route, method, raw, known), raw, item)
 
-    def schema(self, value: object, depth: int = 0) -> Json:
-        """A schema with its `allOf` folded in."""
-        found = self.resolve(value)
-        parts = _list(found, "allOf")
-        if not parts or depth > _DEPTH:
-            return found
-        merged: dict[str, Any] = {}
-        properties: dict[str, Any] = {}
-        required: list[Any] = []
-        for part in [*(self.schema(p, depth + 1) for p in parts), found]:
-            merged.update(part)
-            properties.update(_mapping(part.get("properties")))
-            required += _list(part, "required")
-        return {**merged, "properties": properties, "required": required}
+    def _name(self, route: str, method: str, raw: Json, known: Mapping[str, Operation]) -> str:
+        """The operation's id, or one made from its route: where it has none, and where another operation has taken it."""
+        name = text(raw, "operationId")
+        made = f"{method}{re.sub(r'[^A-Za-z0-9]+([A-Za-z0-9]?)', lambda m: m[1].upper(), route)}"[:NAME]
+        if not name:
+            self.schemas.warn(f"{method} {route[:200]} has no operationId, it is called `{made}`")
+            name = made
+        if FORBIDDEN.search(name) or len(name) > NAME:
+            name = FORBIDDEN.sub("_", name)[:NAME]
+            self.schemas.warn(f"an operationId with odd characters became `{name}`")
+        number, given = 1, name
+        while f"{self.connector.name}.{name}" in known:
+            name = made if number == 1 and made != given else f"{given}_{number}"
+            number += 1
+        if number > 1:
+            self.schemas.warn(f"operationId `{given}` occurs twice, {method} {route[:200]} is called `{name}`")
+        return name
 
-    def operation(self, route: str, method: str, raw: Json, item: object) -> Operation:
-        name = _text(raw, "operationId") or self._made_name(route, method)
-        trigger = _text(raw, "x-ms-trigger").lower()
+    def operation(self, name: str, raw: Json, item: Json) -> Operation:
+        trigger = text(raw, "x-ms-trigger").lower()
         kind = "trigger" if trigger else "action"
-        title = _text(raw, "summary") or title_of(name, kind)
-        parameters = tuple({p.name: p for p in self.parameters(raw, _mapping(item))}.values())
-        content = self.schema(_mapping(_mapping(item).get("x-ms-notification-content")).get("schema"))
-        webhook = "x-ms-notification-content" in _mapping(item) or any("x-ms-notification-url" in str(p) for p in _list(raw, "parameters"))
-        flow_type = "OpenApiConnectionNotification" if "x-ms-notification" in raw else "OpenApiConnectionWebhook" if webhook else "OpenApiConnection"
+        title = text(raw, "summary")[:200] or title_of(name, kind)
+        parameters: dict[str, Parameter] = {}
+        for p in self.parameters(raw, item):
+            if len(parameters) >= KEYS and p.name not in parameters:
+                self.schemas.warn(f"`{name}` has more than {KEYS:,} parameters, the rest was left out")
+                break
+            parameters[p.name] = p
+        content = self.schemas.fold(mapping(mapping(item.get("x-ms-notification-content")).get("schema")))
         return Operation(
             self.connector.name,
             name,
             kind,
             title=title,
-            summary=_first(_text(raw, "description")) or summary_of(title, kind, self.title),
-            parameters=parameters,
-            outputs=tuple(self.outputs(raw, content, batch=trigger == "batch")),
-            flow_type=flow_type,
+            summary=first_sentence(text(raw, "description")) or summary_of(title, kind, self.title),
+            parameters=tuple(parameters.values()),
+            outputs=self.keys.outputs(content or self._response(raw), batch=trigger == "batch"),
+            flow_type=self._flow_type(raw, item),
             batch=trigger == "batch",
             deprecated=raw.get("deprecated") is True,
-            internal=_hidden(raw),
+            internal=is_hidden(raw),
+            visibility=shown_as(raw),
         )
 
-    def _made_name(self, route: str, method: str) -> str:
-        self.warnings.append(f"{method} {route} has no operationId")
-        return method + re.sub(r"[^A-Za-z0-9]+(\w?)", lambda m: m[1].upper(), route)
+    def _flow_type(self, raw: Json, item: Json) -> str:
+        if "x-ms-notification" in raw:
+            return "OpenApiConnectionNotification"
+        called_back = "x-ms-notification-content" in item or any("x-ms-notification-url" in str(p) for p in listed(raw, "parameters"))
+        return "OpenApiConnectionWebhook" if called_back else "OpenApiConnection"
+
+    # --- parameters
 
     def parameters(self, raw: Json, item: Json) -> Iterator[Parameter]:
-        for given in [*_list(item, "parameters"), *_list(raw, "parameters")]:
-            p = self.resolve(given)
-            name = p.get("name")
-            if not isinstance(name, str) or name in ("", "connectionId"):
+        for given in [*listed(item, "parameters"), *listed(raw, "parameters")]:
+            p = self.schemas.resolve(given)
+            name, place = p.get("name"), text(p, "in").lower()
+            if not isinstance(name, str) or name in ("", "connectionId") or place == "cookie":
                 continue
-            required, hidden = p.get("required") is True, _hidden(p)
-            if p.get("in") == "body":
-                yield from self.flatten(name, {**self.schema(p.get("schema")), **{k: p[k] for k in _DYNAMIC if k in p}}, required, hidden)
-            elif p.get("in") != "cookie":
-                yield self.leaf(name, {**self.schema(p.get("schema")), **{k: v for k, v in p.items() if k != "schema"}}, required, hidden)
-        body = self.resolve(raw.get("requestBody"))
+            if len(name) > NAME:
+                self.schemas.warn(f"a parameter with a name of {len(name):,} characters was left out")
+            elif place == "body":
+                yield from self._body(name, p)
+            elif not (self.version_3 and place == "header" and name.lower() in _IGNORED_HEADERS):
+                schema = self.schemas.fold(p.get("schema", _media(p)[1].get("schema")))
+                yield self.keys.leaf(name, {**schema, **{k: v for k, v in p.items() if k != "schema"}}, p.get("required") is True, is_hidden(p))
+        body = self.schemas.resolve(raw.get("requestBody"))
         if body:
             yield from self._request_body(body)
 
+    def _body(self, name: str, p: Json) -> Iterator[Parameter]:
+        """OpenAPI 2: the keys of a body begin with the name of its parameter."""
+        given = p.get("schema")
+        schema = {**self.schemas.fold(given), **{k: p[k] for k in OPEN if k in p}}
+        if not given:
+            schema = {**{k: v for k, v in p.items() if k not in ("required", "in", "name")}, **schema}
+        elif "x-ms-visibility" in p:
+            schema["x-ms-visibility"] = p["x-ms-visibility"]
+        if "x-ms-summary" in p:
+            schema.setdefault("x-ms-summary", p["x-ms-summary"])
+        yield from self.keys.flatten(name, schema, p.get("required") is True, is_hidden(p), (self.schemas.ref(given),))
+
     def _request_body(self, body: Json) -> Iterator[Parameter]:
         """OpenAPI 3: the body has no name, the platform calls it `body`; form fields are keys of their own."""
-        contents = _mapping(body.get("content"))
-        mime = next((m for m in contents if "json" in str(m)), next(iter(contents), ""))
-        schema = self.schema(_mapping(contents.get(mime)).get("schema"))
-        required = body.get("required") is True
-        if "form" in str(mime):
-            for name, child in _mapping(schema.get("properties")).items():
-                yield self.leaf(str(name), self.schema(child), name in _list(schema, "required"), _hidden(_mapping(child)))
-        else:
-            yield from self.flatten("body", schema, required, False)
-
-    def flatten(self, key: str, schema: Json, required: bool, hidden: bool, depth: int = 0) -> Iterator[Parameter]:
-        """The leaves of an object schema as `key/property`.
-
-        A required field of an object that may be left out is not required. A run-time schema is an open object, beside the fields that are known
-        beforehand.
-        """
-        properties = _mapping(schema.get("properties"))
-        if schema.get("type") not in ("object", None) or not properties or depth >= _DEPTH:
-            yield self.leaf(key, schema, required, hidden)
+        mime, media = _media(body)
+        given = media.get("schema")
+        schema = self.schemas.fold(given)
+        if "form" in mime:
+            needed = set(map(str, listed(schema, "required")))
+            for name, raw in mapping(schema.get("properties")).items():
+                child = self.schemas.fold(raw)
+                yield self.keys.leaf(str(name)[:NAME], child, name in needed, is_hidden(child))
             return
-        if _dynamic(schema):
-            yield self.leaf(key, schema, False, hidden)
-        for name, raw in list(properties.items())[:_KEYS]:
-            child = self.schema(raw)
-            if child.get("readOnly") is not True:
-                yield from self.flatten(f"{key}/{name}", child, required and name in _list(schema, "required"), hidden or _hidden(child), depth + 1)
-
-    def leaf(self, key: str, schema: Json, required: bool, hidden: bool) -> Parameter:
-        type = schema.get("type")
-        format = _text(schema, "format")
-        known = type if isinstance(type, str) and type in _TYPES else "object" if _dynamic(schema) or "properties" in schema else "any"
-        if known == "string" and format in ("binary", "byte"):
-            known = "file"
-        raw_enum = schema.get("enum")
-        enum = tuple(str(e).lower() if isinstance(e, bool) else str(e) for e in raw_enum if e is not None) if isinstance(raw_enum, list) else ()
-        default = schema.get("default")
-        return Parameter(
-            key,
-            known,
-            required=required and not hidden,
-            title=_text(schema, "x-ms-summary") or parameter_title(key),
-            enum=enum,
-            default=default if isinstance(default, (str, int, float, bool)) else None,
-            format=format,
-            open=_dynamic(schema) or (known == "object" and not schema.get("properties")),
-            internal=hidden,
-            role=role_of(key, known, format, bool(enum)),
-        )
-
-    def outputs(self, raw: Json, content: Json, batch: bool) -> Iterator[Output]:
-        schema = content or self._response(raw)
-        if batch:
-            items = self._list_in(schema)
-            schema = self.schema(items.get("items")) if items else schema
-        if schema.get("type") == "array":
-            yield Output("", "list_of_items", "array")
-            yield from self._fields("/", self.schema(schema.get("items")), 1)
-        else:
-            yield from self._fields("", schema, 0)
+        if not schema and mime and "json" not in mime:
+            schema = {"type": "string", **({} if mime.startswith("text/") or "xml" in mime else {"format": "binary"})}
+        name = text(body, "x-bodyName") or text(body, "x-ms-requestBody-name") or "body"
+        yield from self.keys.flatten(name[:NAME], schema, body.get("required") is True, is_hidden(body), (self.schemas.ref(given),))
 
     def _response(self, raw: Json) -> Json:
-        responses = _mapping(raw.get("responses"))
-        chosen = next((responses[c] for c in (*sorted(k for k in responses if str(k).startswith("2")), "default") if c in responses), None)
-        response = self.resolve(chosen)
-        if "schema" in response:
-            return self.schema(response["schema"])
-        contents = _mapping(response.get("content"))
-        return self.schema(_mapping(next((v for k, v in contents.items() if "json" in str(k)), {})).get("schema"))
-
-    def _list_in(self, schema: Json) -> Json:
-        if schema.get("type") == "array":
-            return schema
-        return next((found for p in _mapping(schema.get("properties")).values() if (found := self.schema(p)).get("type") == "array"), {})
-
-    def _fields(self, prefix: str, schema: Json, depth: int) -> Iterator[Output]:
-        for name, raw in list(_mapping(schema.get("properties")).items())[:_KEYS]:
-            child = self.schema(raw)
-            if _hidden(child):
-                continue
-            type = child.get("type") if isinstance(child.get("type"), str) else "any"
-            key = f"{prefix}{name}"
-            if type == "array":
-                yield Output(key, "list_of_items", "array")
-                if depth < 1:
-                    yield from self._fields(key + "/", self.schema(child.get("items")), depth + 1)
-            elif child.get("properties") and depth < 2:
-                yield from self._fields(key + "/", child, depth + 1)
-            else:
-                role = output_role(key)
-                yield Output(key, role, str(type) if type in _TYPES else OUTPUT_TYPES.get(role, "any"))
+        responses = mapping(raw.get("responses"))
+        good = sorted((k for k in responses if str(k).startswith("2")), key=str)
+        chosen = next((responses[c] for c in (*good, "default") if c in responses), None)
+        response = self.schemas.resolve(chosen)
+        return self.schemas.fold(response["schema"] if "schema" in response else _media(response)[1].get("schema"))
 
 
-def _first(text: str, limit: int = 160) -> str:
+def _media(of: Json) -> tuple[str, Json]:
+    """What a body is made of, by its most telling content type: JSON, a form, anything else."""
+    contents = {str(m).lower(): mapping(v) for m, v in mapping(of.get("content")).items()}
+    best = next((m for word in ("json", "form", "") for m in contents if word in m), "")
+    return best, contents.get(best, {})
+
+
+def first_sentence(description: str, limit: int = 160) -> str:
     """The first sentence, starting in lower case like our own summaries."""
-    first = re.split(r"(?<=[a-z)])\.\s", text, maxsplit=1)[0].rstrip(".")
+    first = re.split(r"(?<=[a-z)])\.\s", description, maxsplit=1)[0].rstrip(".")
     first = first if len(first) <= limit else first[:limit].rsplit(" ", 1)[0] + " …"
     return first[:1].lower() + first[1:] if first[1:2].islower() else first

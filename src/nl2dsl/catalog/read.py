@@ -1,9 +1,8 @@
 """Reads catalogs: the one that ships with the package, and the files people bring.
 
-In: catalog files (our own lines, see `rows.py`), JSON lines `{"id", "description"}`, OpenAPI 2/3 files (JSON, or YAML where pyyaml is installed),
-folders of these; `.gz` anywhere. Out: a `Catalog`. A file that is not a catalog at all raises `CatalogError` with its name, line and what to do;
-a broken line among good ones is left out and told in `Catalog.warnings`, because one bad line must not take a service's catalog of thousands
-down. A file that yields no operation raises.
+In: catalog files (our own lines, see `rows.py`), JSON lines `{"id", "description"}`, OpenAPI 2/3 files (JSON or YAML), MCP tool lists, folders and archives of these; `.gz`
+anywhere. Out: a `Catalog`. `load` raises `CatalogError` for a file that is not a catalog at all, with its name, line and what to do; `gather` goes on and reports it. A
+broken line among good ones is left out and told in `Catalog.warnings`, because one bad line must not take a service's catalog of thousands down.
 """
 
 from __future__ import annotations
@@ -12,20 +11,23 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from nl2dsl.catalog.lenient import read_json, read_yaml, whole
+from nl2dsl.catalog.mcp import import_tools, tools_of
 from nl2dsl.catalog.model import Catalog, Connector, Operation, Output, Parameter, split_id
 from nl2dsl.catalog.naming import kind_of, parameter_title, role_of, title_of
-from nl2dsl.catalog.openapi import import_document
+from nl2dsl.catalog.openapi import Found, import_document, is_openapi
 from nl2dsl.catalog.rows import Rows, connector_line, lines_of
+from nl2dsl.catalog.schemas import mapping
+from nl2dsl.catalog.sources import Source, sources
 from nl2dsl.errors import CatalogError
 
 _BUILTIN = Path(__file__).with_name("builtin.jsonl.gz")
-_SUFFIXES = (".jsonl", ".json", ".yaml", ".yml", ".jsonl.gz", ".json.gz")
 _KINDS = {"trigger", "action", "any"}
 _TYPES = {"string", "integer", "number", "boolean", "array", "object", "any", "file"}
 _SHAPE = 'each line should be an object such as {"id": "shared_x.Get", "description": "gets one row"}'
@@ -34,15 +36,33 @@ _FLAG_KEYS = ("batch", "deprecated", "internal", "verified")
 
 
 @dataclass
-class _Found:
+class _Gathering:
     """What reading has gathered so far; later entries replace earlier ones of the same id."""
 
+    name: str = ""  # the id of the connector, where the person gives it
     operations: dict[str, Operation] = field(default_factory=dict)
     connectors: dict[str, Connector] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    documents: dict[str, Found] = field(default_factory=dict)
+
+    def claimed(self, read: Found, where: str) -> Found:
+        """The document under a connector id of its own: two files may both be called after `api.json`, or after folders that differ in case only."""
+        connector, number = read.connector, 1
+        while (other := self.documents.get(connector.name)) is not None:
+            if other.operations == read.operations:
+                read.warnings.append(f"the same as what became `{connector.name}`")
+                return other._replace(warnings=read.warnings)
+            number += 1
+            connector = replace(read.connector, name=f"{read.connector.name}_{number}")
+            renamed = [replace(o, connector=connector.name) for o in read.operations]
+            read = Found(read.connector, renamed, read.warnings)
+        if number > 1:
+            read.warnings.append(f"the name `{read.connector.name}` is taken, this connector is called `{connector.name}`")
+        self.documents[connector.name] = Found(connector, read.operations, read.warnings)
+        return self.documents[connector.name]
 
     def add(self, operation: Operation, where: str) -> None:
-        if operation.id in self.operations:
+        if self.operations.get(operation.id, operation) != operation:
             self.warnings.append(f"{where}: `{operation.id}` occurs twice, the last one counts")
         self.operations[operation.id] = operation
 
@@ -65,11 +85,53 @@ def _shipped() -> tuple[Rows, list[Connector]]:
 
 
 def load(paths: Iterable[str | Path] | str | Path, with_builtin: bool = False) -> Catalog:
-    """All catalogs at `paths` as one; with the built-in one below them if asked, so that an own entry of the same id wins."""
-    paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
-    found = _Found()
-    for path in paths:
-        _read_path(Path(path), found)
+    """All catalogs at `paths` as one; with the built-in one below them if asked, so that an own entry of the same id wins.
+
+    A file that was named and holds no operation raises; one in a folder or archive is told in the warnings, unless there is no other.
+    """
+    found = _Gathering()
+    for path in [paths] if isinstance(paths, (str, Path)) else paths:
+        reports = _read_path(path, found, iter)
+        refused = [r for r in reports if r.reason]
+        if len(refused) == len(reports):
+            raise CatalogError(refused[0].reason, refused[0].hint)
+        found.warnings.extend(r.reason for r in refused)
+    return _catalog_of(found, with_builtin)
+
+
+class Report(NamedTuple):
+    """What became of one file: how many operations of which connectors, or the `reason` (with the file's name) why there are none.
+
+    `aside` marks a file in a folder or archive that is readable and simply something else.
+    """
+
+    name: str
+    connectors: tuple[str, ...] = ()
+    operations: int = 0
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
+    hint: str = ""
+    aside: bool = False
+
+
+class Gathered(NamedTuple):
+    """A catalog, and what became of each file."""
+
+    catalog: Catalog
+    reports: list[Report]
+
+
+def gather(
+    paths: Iterable[str | Path], with_builtin: bool = False, name: str = "", watch: Callable[[list[Source]], Iterable[Source]] = iter
+) -> Gathered:
+    """Everything that can be read at `paths` as one catalog; what cannot is a report, never an exception. `name` is the id of the connector,
+    `watch` passes the sources on one by one, for a progress bar."""
+    found = _Gathering(name)
+    reports = [report for path in paths for report in _read_path(path, found, watch)]
+    return Gathered(_catalog_of(found, with_builtin), reports)
+
+
+def _catalog_of(found: _Gathering, with_builtin: bool) -> Catalog:
     if not with_builtin:
         return Catalog(found.operations, found.connectors.values(), found.warnings)
     rows, connectors = _shipped()
@@ -102,148 +164,146 @@ def write(catalog: Catalog, path: str | Path) -> None:
 # --- files
 
 
-def _read_path(path: Path, found: _Found) -> None:
-    if path.is_dir():
-        _read_folder(path, found)
-        return
-    before = len(found.operations)
-    fresh = _Found()
-    _read_file(path, fresh)
+def _read_path(path: str | Path, found: _Gathering, watch: Callable[[list[Source]], Iterable[Source]]) -> list[Report]:
+    try:
+        with sources(path) as files:
+            return [_read_source(source, found) for source in watch(files)]
+    except CatalogError as e:
+        return [Report(str(path), reason=str(e), hint=e.hint)]
+
+
+def _read_source(source: Source, found: _Gathering) -> Report:
+    """Reads one file into what was found, all of it or, when it is refused, nothing."""
+    fresh = _Gathering(found.name, documents=found.documents)
+    try:
+        read_file(source, fresh)
+    except _NoCatalog as e:
+        return Report(source.name, reason=str(e), hint=e.hint, aside=not source.given)
+    except CatalogError as e:
+        return Report(source.name, reason=_with_name(str(e), source.name), hint=e.hint)
+    except RecursionError:
+        return Report(source.name, reason=f"{source.name}: nested too deeply", hint="is it a catalog?")
     if not fresh.operations:
         hint = "its `paths` hold no operation" if fresh.connectors else _SHAPE
-        raise CatalogError(fresh.warnings[0] if fresh.warnings else f"{path}: no operation in it", hint)
-    _merge(fresh, found, str(path) if before else "")
-
-
-def _merge(fresh: _Found, found: _Found, where: str) -> None:
+        return Report(source.name, reason=fresh.warnings[0] if fresh.warnings else f"{source.name}: no operation in it", hint=hint)
     for operation in fresh.operations.values():
-        found.add(operation, where)
+        found.add(operation, source.name)
     found.connectors.update(fresh.connectors)
     found.warnings.extend(fresh.warnings)
+    connectors = tuple(dict.fromkeys(o.connector for o in fresh.operations.values()))
+    return Report(source.name, connectors, len(fresh.operations), tuple(fresh.warnings))
 
 
-def _read_folder(folder: Path, found: _Found) -> None:
-    """Every catalog file below a folder; files that are none are told in the warnings."""
-    count = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES)):
-        try:
-            _read_path(path, found)
-            count += 1
-        except CatalogError as e:
-            found.warnings.append(str(e))
-    if not count:
-        raise CatalogError(f"{folder}: no catalog file in it", f"a folder should hold files ending in {', '.join(_SUFFIXES)}")
+def _with_name(reason: str, name: str) -> str:
+    return reason if reason.startswith(name) else f"{name}: {reason}"
 
 
-def _read_file(path: Path, found: _Found) -> None:
-    text = _text(path)
+class _NoCatalog(CatalogError):
+    """A readable document that is something else."""
+
+
+def read_file(source: Source, found: _Gathering) -> None:
+    """Reads one file, whatever it is. Raises `CatalogError`."""
+    text = source.text()
     if not text.strip():
-        raise CatalogError(f"{path}: the file is empty", _SHAPE)
-    if path.name.endswith((".yaml", ".yml")):
-        _read_document(_yaml(text, path), path, found)
+        raise CatalogError(f"{source.name}: the file is empty", _SHAPE)
+    if _is_lines(text, source.suffix):
+        _read_lines(text, source, found)
         return
-    document = _whole_json(text)
-    if document is None and not path.name.endswith((".jsonl", ".jsonl.gz")) and _looks_like_document(text):
-        document = _repaired_json(text, path)
-    if document is not None:
-        _read_document(document, path, found)
+    if (source.suffix in (".yaml", ".yml") and text.lstrip()[:1] not in "{[") or _YAML.match(text):
+        document, notes = read_yaml(text, source.name)
     else:
-        _read_lines(text, path, found)
+        document, notes = read_json(text, source.name)
+    found.warnings.extend(f"{source.name}: {note}" for note in notes)
+    _read_document(document, source, found)
 
 
-def _text(path: Path) -> str:
+_YAML = re.compile(r"(?:\s*#[^\n]*\n|\s*\n|---[^\n]*\n)*(?:swagger|openapi)\s*:")
+
+
+def _is_lines(text: str, suffix: str) -> bool:
+    """A value a line, rather than one value over many lines."""
+    first, _, rest = text.strip().partition("\n")
+    if suffix == ".jsonl":
+        return bool(rest) or not _is_json(first)
+    return suffix not in (".yaml", ".yml") and bool(rest) and _is_json(first)
+
+
+def _is_json(line: str) -> bool:
     try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except FileNotFoundError:
-        raise CatalogError(f"{path}: no such file or folder", "give a catalog file, a folder, an OpenAPI file or JSON lines") from None
-    except (OSError, EOFError, zlib.error) as e:
-        raise CatalogError(f"{path}: cannot be read: {e}", "is it complete and readable?") from e
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise CatalogError(f"{path}: is not a text file", "save it as UTF-8")
+        return isinstance(json.loads(line, strict=False), (dict, list))
+    except (ValueError, RecursionError):
+        return False
 
 
-def _whole_json(text: str) -> object:
-    try:
-        return json.loads(text, strict=False)
-    except ValueError:
-        return None
-    except RecursionError:
-        raise CatalogError("a JSON document is nested too deeply", "is it a catalog?") from None
-
-
-def _looks_like_document(text: str) -> bool:
-    """One JSON value over many lines rather than a value a line."""
-    first = text.lstrip().splitlines()[0].strip()
-    try:
-        json.loads(first)
-    except ValueError:
-        return first in {"{", "["} or bool(re.match(r'\{\s*"(?:swagger|openapi|info)"', first))
-    return False
-
-
-def _repaired_json(text: str, path: Path) -> object:
-    """JSON with trailing commas, which connector files do have."""
-    try:
-        return json.loads(re.sub(r",(\s*[}\]])", r"\1", text), strict=False)
-    except json.JSONDecodeError as e:
-        raise CatalogError(f"{path}:{e.lineno}: not JSON: {e.msg}", "check the file with a JSON validator") from e
-
-
-def _yaml(text: str, path: Path) -> object:
-    try:
-        import yaml  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        raise CatalogError(f"{path}: YAML needs the package pyyaml", "pip install pyyaml, or convert the file to JSON") from None
-    try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        raise CatalogError(
-            f"{path}{f':{mark.line + 1}' if mark else ''}: not YAML: {getattr(e, 'problem', None) or 'syntax error'}", "check the indentation"
-        ) from e
-    except (ValueError, RecursionError) as e:
-        raise CatalogError(f"{path}: not YAML: {e}", "check the file") from e
-
-
-def _read_document(document: object, path: Path, found: _Found) -> None:
-    """A whole JSON or YAML value: an OpenAPI description, a list of rows, or one row."""
-    if isinstance(document, Mapping) and ("swagger" in document or "openapi" in document or isinstance(document.get("paths"), Mapping)):
-        connector, operations, warnings = import_document(document, path)
-        found.connectors[connector.name] = connector
-        found.warnings.extend(f"{path}: {w}" for w in warnings)
-        for operation in operations:
-            found.add(operation, str(path))
+def _read_document(document: object, source: Source, found: _Gathering) -> None:
+    """A whole JSON or YAML value: an OpenAPI description, a tool list, a list of rows, or one row."""
+    if is_openapi(document):
+        assert isinstance(document, Mapping)
+        read = import_document(document, source.path, found.name)
+    elif (tools := tools_of(document)) is not None:
+        read = import_tools(document, tools, source.path, found.name)
+    else:
+        _read_entries(document, source, found)
         return
+    connector, operations, warnings = found.claimed(read, source.name)
+    found.connectors[connector.name] = connector
+    found.warnings.extend(f"{source.name}: {w}" for w in warnings)
+    for operation in operations:
+        found.add(operation, source.name)
+
+
+def _read_entries(document: object, source: Source, found: _Gathering) -> None:
     rows = document if isinstance(document, list) else document.get("operations", [document]) if isinstance(document, Mapping) else None
-    if not isinstance(rows, list):
-        raise CatalogError(f"{path}: not a catalog: the document is neither an OpenAPI description nor a list of operations", _SHAPE)
+    if not isinstance(rows, list) or not any(isinstance(r, Mapping) and ("id" in r or "connector" in r) for r in rows):
+        what = next((what for keys, what in _OTHERS if isinstance(document, Mapping) and keys <= document.keys()), "")
+        told = f"this is {what}" if what else "the document is neither an OpenAPI description nor a list of tools or operations"
+        raise _NoCatalog(f"{source.name}: not a catalog: {told}", _INSTEAD.get(what, _SHAPE))
     for number, row in enumerate(rows, 1):
-        _read_row(row, f"{path}: entry {number}", found)
+        _read_row(row, f"{source.name}: entry {number}", found)
 
 
-def _read_lines(text: str, path: Path, found: _Found) -> None:
+# Founds that lie beside descriptions of APIs, by keys that only they have.
+_OTHERS: list[tuple[set[str], str]] = [
+    ({"info", "item"}, "a Postman collection"),
+    ({"properties", "$schema"}, "a JSON schema"),
+    ({"definition"}, "a workflow"),
+    ({"actions", "triggers"}, "a workflow"),
+    ({"resources", "$schema"}, "a deployment template"),
+    ({"properties"}, "the settings of a connector"),
+    ({"name", "version"}, "a package"),
+]
+_INSTEAD = {
+    "a Postman collection": "export it as OpenAPI",
+    "a workflow": "nl2dsl decompile makes a flow of it",
+    "the settings of a connector": "its operations are in apiDefinition.swagger.json",
+}
+
+
+def _read_lines(text: str, source: Source, found: _Gathering) -> None:
+    answers: list[object] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
+        where = f"{source.name}:{number}"
         try:
             row = json.loads(line, strict=False)
+            row = whole(row) if "\\u" in line else row
         except (ValueError, RecursionError) as e:
             found.warnings.append(f"{where}: not JSON: {getattr(e, 'msg', 'nested too deeply')}")
             continue
-        _read_row(row, where, found)
+        if tools_of(row) or "jsonrpc" in mapping(row):
+            answers.append(row)
+        else:
+            _read_row(row, where, found)
+    if answers:
+        _read_document(answers, source, found)
 
 
 # --- rows
 
 
-def _read_row(row: object, where: str, found: _Found) -> None:
+def _read_row(row: object, where: str, found: _Gathering) -> None:
     try:
         if isinstance(row, Mapping) and "id" not in row and isinstance(row.get("connector"), str):
             found.connectors[row["connector"]] = Connector(
@@ -290,6 +350,7 @@ def operation_of_row(row: object) -> Operation:
         flow_type=row.get("flow_type", "OpenApiConnection"),
         definition_type=row.get("definition_type") or "",
         definition_kind=row.get("definition_kind") or "",
+        visibility=row["visibility"] if row.get("visibility") in ("important", "advanced") else "",
         **{k: bool(row[k]) for k in _FLAG_KEYS if k in row},
     )
 
@@ -348,6 +409,9 @@ def parameter_of_row(row: Mapping[str, Any]) -> Parameter:
         open=row.get("open") is True,
         internal=row.get("internal") is True,
         role=str(row["role"] if "role" in row else role_of(name, type, format or "", bool(enum))),
+        visibility=row["visibility"] if row.get("visibility") in ("important", "advanced") else "",
+        dynamic=_texts(row, "dynamic"),
+        items=row["items"] if isinstance(row.get("items"), str) and row["items"] in _TYPES else "",
     )
 
 

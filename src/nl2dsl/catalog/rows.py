@@ -49,6 +49,8 @@ def connector_line(c: Connector) -> str:
 def parameter_of(row: Mapping[str, Any]) -> Parameter:
     given = dict(row)
     given["enum"] = tuple(given.get("enum", ()))
+    if "dynamic" in given:
+        given["dynamic"] = tuple(given["dynamic"])
     return Parameter(**given)
 
 
