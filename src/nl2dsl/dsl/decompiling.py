@@ -31,6 +31,7 @@ from nl2dsl.dsl.action_names import (
 )
 from nl2dsl.dsl.expressions import Reading
 from nl2dsl.dsl.runafter import After, Fork, Guard, Step, Unit
+from nl2dsl.dsl.text import nesting
 from nl2dsl.dsl.tree import (
     Annotation,
     Assign,
@@ -52,7 +53,7 @@ from nl2dsl.dsl.tree import (
     Until,
 )
 from nl2dsl.dsl.wire import LIMIT, PARAMETERS, SCHEMA, Json, Notes
-from nl2dsl.dsl.words import KEYWORDS, NAME
+from nl2dsl.dsl.words import KEYWORDS, MAX_DIGITS, MAX_NESTING, NAME
 from nl2dsl.errors import UsageError
 
 VARIABLE_TYPES = ("boolean", "integer", "float", "string", "object", "array")
@@ -71,7 +72,31 @@ def decompile(definition: Json, catalog: Catalog | None = None) -> Flow:
             raise UsageError(
                 f"this is no workflow definition: `{part}` is no object of objects", "give the object that holds `triggers` and `actions`"
             )
-    return _Decompiler(definition, catalog if catalog is not None else builtin()).flow()
+    _check_size(definition)
+    flow = _Decompiler(definition, catalog if catalog is not None else builtin()).flow()
+    if nesting(flow) > MAX_NESTING:
+        raise UsageError(f"this definition is nested too deeply: its text would have more than {MAX_NESTING} brackets inside one another", _FLATTEN)
+    return flow
+
+
+MAX_LEVELS = 120  # of objects and lists inside one another; the passes over a definition recurse
+_FLATTEN = "move inner steps into a child flow, or inner data into steps of their own"
+
+
+def _check_size(definition: Json) -> None:
+    """Refuses what no text could hold or no pass could walk: absurd depth, numbers that are no JSON or have no end."""
+    waiting: list[tuple[Any, int]] = [(definition, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth > MAX_LEVELS:
+                raise UsageError(f"this definition is nested more than {MAX_LEVELS} levels deep", _FLATTEN)
+            waiting.extend((item, depth + 1) for item in (value.values() if isinstance(value, dict) else value))
+        elif isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
+            raise UsageError("this definition has a number that is too large", "write it as text, in quotes")
+
+
+_LARGEST = 10 ** (MAX_DIGITS - 1)
 
 
 @dataclass(slots=True)
@@ -303,7 +328,7 @@ class _Decompiler:
         as_text = isinstance(rest.get("expression"), str | bool)
         condition = self._condition(rest, reading)
         if not as_text or expressions.is_test(condition):
-            condition = expressions.as_tests(condition)
+            condition = expressions.readable(expressions.as_tests(condition))
         else:
             notes["expression"] = ()  # as tests it would not fail where the data is not true or false
         then = self._body(rest, reading)
@@ -344,7 +369,7 @@ class _Decompiler:
     def _condition(self, rest: Json, reading: Reading) -> Expression:
         condition = expressions.read_condition(rest.pop("expression"), reading)
         assert condition is not None  # `_shape` has looked
-        return condition
+        return expressions.readable(condition)
 
     def _body(self, holder: Json, reading: Reading) -> tuple[Statement, ...]:
         """The steps inside a container or one part of it (`else`, a case); takes them out of `holder`."""
@@ -386,7 +411,7 @@ class _Decompiler:
 
 def _connected(triggers: Json) -> list[Json]:
     """The first trigger, if it is a connector's operation."""
-    trigger = next(iter(triggers.values()), {})
+    trigger: Json = next(iter(triggers.values()), {})
     identity = wire.identify(trigger) if trigger.get("type") in wire.CONNECTOR_TYPES else None
     return [trigger] if identity is not None else []
 

@@ -50,6 +50,10 @@ class Joined(str):
     __slots__ = ()
 
 
+MAX_DEPTH = 40  # of brackets in one expression that is written out; deeper ones are carried along as text
+MOST_OPERATORS = 90  # in one expression; where there are more, they are functions
+
+
 class _NotAnExpression(Exception):
     """The text is no expression of the workflow language."""
 
@@ -85,7 +89,7 @@ def _read_string(text: str, reading: Reading) -> Expression:
             reader = _Reader(text, 1, reading)
             tree = reader.expression()
             reader.end()
-            return tree
+            return readable(tree)
         return _interpolated(text, reading)
     except (_NotAnExpression, RecursionError):
         return Function("raw", (Literal(text),))
@@ -104,7 +108,7 @@ def _interpolated(text: str, reading: Reading) -> Expression:
             position = mark.end()
             continue
         reader = _Reader(text, mark.end(), reading)
-        part = reader.expression()
+        part = readable(reader.expression())
         position = reader.closing_brace()
         _add(parts, part.value if isinstance(part, Literal) and isinstance(part.value, str) else part)
     _add(parts, text[position:])
@@ -143,8 +147,17 @@ class _Reader:
         self.text = text
         self.position = position
         self.reading = reading
+        self.depth = 0
 
     def expression(self) -> Expression:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _NotAnExpression
+        tree = self._operand()
+        self.depth -= 1
+        return tree
+
+    def _operand(self) -> Expression:
         kind, token = self._next()
         if kind == "string":
             return self._no_path(Literal(token[1:-1].replace("''", "'")))
@@ -266,6 +279,50 @@ def _operator(call: Function) -> Expression:
     return call
 
 
+def readable(tree: Expression) -> Expression:
+    """The same expression, with functions for its operators where they are more than one expression of a text may have."""
+    return _as_functions(tree) if _operators(tree) > MOST_OPERATORS else tree
+
+
+def _operators(tree: Expression) -> int:
+    match tree:
+        case Binary():
+            return 1 + _operators(tree.left) + _operators(tree.right)
+        case Not():
+            return 1 + _operators(tree.operand)
+        case Function():
+            return sum(map(_operators, tree.arguments))
+        case Array():
+            return sum(map(_operators, tree.items))
+        case Path():
+            keys = [segment.key for segment in tree.segments if not isinstance(segment.key, str | int)]
+            return _operators(tree.base) + sum(map(_operators, keys))
+        case _:
+            return 0
+
+
+def _as_functions(tree: Expression) -> Expression:
+    match tree:
+        case Binary(operator="!="):
+            return Function("not", (Function("equals", (_as_functions(tree.left), _as_functions(tree.right))),))
+        case Binary(operator="&&" | "||"):
+            return Function(_OPERATORS[tree.operator], tuple(map(_as_functions, flattened(tree))))
+        case Binary():
+            return Function(_OPERATORS[tree.operator], (_as_functions(tree.left), _as_functions(tree.right)))
+        case Not():
+            return Function("not", (_as_functions(tree.operand),))
+        case Function():
+            return Function(tree.name, tuple(map(_as_functions, tree.arguments)))
+        case Array():
+            return Array(tuple(map(_as_functions, tree.items)))
+        case Path():
+            base = _as_functions(tree.base)
+            assert isinstance(base, Name | Function)
+            return Path(base, tuple(s if isinstance(s.key, str | int) else Segment(_as_functions(s.key), s.strict) for s in tree.segments))
+        case _:
+            return tree
+
+
 def negated(operand: Expression) -> Expression:
     if isinstance(operand, Binary) and operand.operator == "==":
         return Binary("!=", operand.left, operand.right)
@@ -273,6 +330,8 @@ def negated(operand: Expression) -> Expression:
 
 
 def _joined(operator: str, operands: list[Expression]) -> Expression:
+    if len(operands) > MOST_OPERATORS:
+        return Function(_OPERATORS[operator], tuple(operands))
     tree = operands[0]
     for operand in operands[1:]:
         tree = Binary(operator, tree, operand)

@@ -48,8 +48,9 @@ from nl2dsl.dsl.tree import (
     Template,
     Try,
     Until,
+    blocks,
 )
-from nl2dsl.dsl.words import KEYWORDS, NAME, Comment, Lexer, Problem, Terminals, terminals_of
+from nl2dsl.dsl.words import KEYWORDS, NAME, Comment, Lexer, Problem, Terminals, Word, terminals_of
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -138,6 +139,13 @@ def _place(lexer: Lexer) -> tuple[list[Comment], str]:
     return comments[len(top) :], "\n".join(c.text for c in top)
 
 
+def words_of(source: str) -> list[Word]:
+    """The words of a text that can be read, in order, without its comments."""
+    lexer = Lexer(source, _parser()[2], "start")
+    lexer.run()
+    return lexer.tokens
+
+
 # --- writing -------------------------------------------------------------------------------------------------------------------
 
 WIDTH = 150
@@ -177,6 +185,61 @@ def unparse_statements(steps: Iterable[Statement], indent: str = "") -> str:
 def unparse_expression(expression: Expression) -> str:
     """An expression on one line."""
     return _expression(expression)
+
+
+def nesting(flow: Flow) -> int:
+    """How many brackets stand inside one another in the text of a flow, at most; `words.MAX_NESTING` of them can be read."""
+    heads = [_deepest(a) + 1 for annotation in flow.annotations for a in annotation.arguments]
+    return max([*heads, _deepest_of(flow.trigger), *map(_deepest_of, flow.steps)])
+
+
+def _deepest_of(statement: Statement) -> int:
+    own = [_deepest(a) + 1 for annotation in statement.annotations for a in annotation.arguments]
+    match statement:
+        case Call():
+            own += [2 + _deepest(entry.value) for entry in statement.parameters]
+        case If():
+            own.append(1 + _deepest(statement.condition))
+        case For():
+            own.append(1 + _deepest(statement.source))
+        case Switch():
+            own += [1 + _deepest(statement.subject), *(1 + _deepest(case.value) for case in statement.cases)]
+        case Until():
+            own.append(1 + _deepest(statement.condition))
+        case Let() | Assign():
+            own.append(0 if statement.value is None else 1 + _deepest(statement.value))
+        case Opaque():
+            own.append(1 + _deepest(statement.definition))
+        case _:
+            pass
+    braces = 2 if isinstance(statement, Switch | Parallel) else 1
+    return max([*own, *(braces + max(map(_deepest_of, block), default=0) for block in blocks(statement))], default=0)
+
+
+def _deepest(node: Expression) -> int:
+    match node:
+        case Literal() | Name():
+            return 0
+        case Array():
+            return 1 + max(map(_deepest, node.items), default=0)
+        case Object():
+            return 1 + max((_deepest(entry.value) for entry in node.entries), default=0)
+        case Function():
+            return 1 + max(map(_deepest, node.arguments), default=0)
+        case Template():
+            return 1 + max((_deepest(part) for part in node.parts if not isinstance(part, str)), default=0)
+        case Path():
+            keys = (1 + _deepest(segment.key) for segment in node.segments if not isinstance(segment.key, str | int))
+            return max(_deepest(node.base), 1, *keys)
+        case Not():
+            return isinstance(node.operand, Binary) + _deepest(node.operand)
+        case Binary():
+            level = PRECEDENCE[node.operator]
+            return max(_in_group(node.left, level), _in_group(node.right, level + 1))
+
+
+def _in_group(node: Expression, level: int) -> int:
+    return (isinstance(node, Binary) and PRECEDENCE[node.operator] < level) + _deepest(node)
 
 
 def _comment_lines(comment: str, indent: str, out: list[str]) -> None:

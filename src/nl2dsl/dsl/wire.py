@@ -315,7 +315,7 @@ def _identify_connector(kind: str, inputs: Any) -> tuple[str, str] | None:
     api = host.get("serviceProviderId" if kind == "ServiceProvider" else "apiId")
     if not isinstance(api, str):
         return None
-    connector = _OF_GROUP.get(api) or api.rpartition("/")[2]
+    connector = _OF_GROUP.get(api) or api.rpartition("/")[2] or re.sub(r"_\d+$", "", str(host.get("connectionName") or ""))
     if kind == "ServiceProvider":
         return SERVICE_PREFIX + connector, host["operationId"]
     return None if connector in ("", "builtin", "commonTrigger") or connector.startswith(SERVICE_PREFIX) else (connector, host["operationId"])

@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from nl2dsl.dsl.diagnostics import Diagnostic
+from nl2dsl.dsl.diagnostics import Diagnostic, Fix
 from nl2dsl.dsl.tree import Span
 
 if TYPE_CHECKING:
     from lark import Lark
 
 MAX_NESTING = 64  # brackets inside brackets; the passes over the tree recurse, so depth is bounded here once and for all
-MAX_OPERATORS = 100  # in one statement
+MAX_OPERATORS = 100  # in one expression, with those around it
 MAX_BRANCHES = 60  # of one `if … else if … else if …`
 MAX_DIGITS = 300
 
@@ -36,9 +36,9 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "`": "`", "\\": "\\", "$": "$"}
 class Problem(Exception):
     """The text cannot be read; carries the one diagnostic that says why. Never leaves this module."""
 
-    def __init__(self, code: str, message: str, span: Span, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, span: Span, hint: str = "", fixes: tuple[Fix, ...] = ()) -> None:
         super().__init__(message)
-        self.diagnostic = Diagnostic(code, message, span, "error", hint)
+        self.diagnostic = Diagnostic(code, message, span, "error", hint, fixes)
 
     def _as(self, code: str, message: str) -> Problem:
         return Problem(code, message, self.diagnostic.span, self.diagnostic.hint)
@@ -103,7 +103,8 @@ class Lexer:
         self.tokens: list[Word] = []
         self.comments: list[Comment] = []
         self.open: list[Word] = []  # brackets that wait for their partner
-        self.operators = 0
+        self.operators = 0  # that the word at hand stands among, with those around its brackets
+        self.outside: list[int] = []  # the same, for each open bracket
         self.line, self.line_start = 1, 0
 
     def run(self) -> None:
@@ -136,20 +137,20 @@ class Lexer:
             word = Word(kind, text, start, self.line, column, self.line, column + position - start, position)
             if kind in _BRACKETS:
                 if kind == "RBRACE" and self.open and self.open[-1].type == "TEMPLATE_OPEN":
-                    self.open.pop()
+                    self._close()
                     word.type = "TEMPLATE_CLOSE"
                     append(word)
                     position = self._template_text(position)
                     continue
                 self._bracket(word)
-            elif kind == "OPERATOR" or kind == "BANG":
+            elif kind == "OPERATOR" or (kind == "BANG" and source[position : position + 1] not in (".", "[")):
                 self.operators += 1
                 if self.operators > MAX_OPERATORS:
                     raise Problem(
-                        "S107", f"more than {MAX_OPERATORS} operators in one statement", at(word), "split it into several steps or conditions"
+                        "S107", f"more than {MAX_OPERATORS} operators in one expression", at(word), "split it into several steps or conditions"
                     )
-            elif kind == "SEMI":
-                self.operators = 0
+            elif kind == "SEMI" or kind == "COMMA":
+                self.operators = self.outside[-1] if self.outside else 0
             append(word)
 
     def _keyword(self, kind: str, end: int) -> str:
@@ -169,13 +170,16 @@ class Lexer:
     def _bracket(self, word: Word) -> None:
         if word.type in CLOSES:
             if self.open and self.open[-1].type == CLOSES[word.type]:
-                self.open.pop()
+                self._close()
         else:
             self.open.append(word)
+            self.outside.append(self.operators)
             if len(self.open) > MAX_NESTING:
                 raise Problem("S107", f"nested more than {MAX_NESTING} levels deep", at(word), "name the inner parts in steps of their own")
-        if word.type in ("LBRACE", "RBRACE") and not any(o.type != "LBRACE" for o in self.open):
-            self.operators = 0
+
+    def _close(self) -> None:
+        self.open.pop()
+        self.operators = self.outside.pop()
 
     def _comment(self, text: str, start: int) -> None:
         last = self.tokens[-1] if self.tokens else None
@@ -229,7 +233,9 @@ class Lexer:
                 "S103", "string is not closed", span._replace(end=end), 'end it with a double quote; write \\" for a quote and \\n for a line break'
             )
         if character == "'":
-            return Problem("S113", "strings take double quotes", span, 'write "text"')
+            found = re.compile(r"'([^'\"\\\n]*)'").match(self.source, place)
+            fixes = (Fix.value(span._replace(end=found.end()), found[1], True),) if found else ()
+            return Problem("S113", "strings take double quotes", span, 'write "text"', fixes)
         shown = f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
         return Problem("S104", f"character {shown} does not belong to the language", span, _STRANGE.get(character, ""))
 
