@@ -7,6 +7,7 @@ problems at once. A file that is written appears only when it is whole.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import sys
@@ -15,21 +16,18 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TextIO, cast
 
 from nl2dsl.errors import CorpusError, UsageError
 
 STANDARD = "-"
 _SHOWN = 5  # problems of one file that are told one by one
+_UNPACKED = 1 << 30  # bytes of a packed file; more is no text of ours
 
 
 def read_text(path: str | Path) -> str:
     """The text of a UTF-8 file (packed if its name ends in `.gz`); line ends and a byte order mark do not matter."""
-    try:
-        data = sys.stdin.buffer.read() if str(path) == STANDARD else Path(path).read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error, ValueError) as problem:
-        raise UsageError(f"{path}: {_why(problem, path)}", hint=_what_now(path)) from problem
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -37,6 +35,20 @@ def read_text(path: str | Path) -> str:
     if "\0" in text:
         raise UsageError(f"{path}: not a text file in UTF-8", hint="is it the right file? a text in another encoding must be saved as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file (unpacked if it is gzip)."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == STANDARD else Path(path).read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                data = packed.read(_UNPACKED + 1)
+            if len(data) > _UNPACKED:
+                raise ValueError(f"unpacks to more than {_UNPACKED >> 20} MiB")
+        return data
+    except (OSError, EOFError, zlib.error, ValueError) as problem:
+        raise UsageError(f"{path}: {_why(problem, path)}", hint=_what_now(path)) from problem
 
 
 def _why(problem: Exception, path: str | Path) -> str:
@@ -139,6 +151,12 @@ def _umask() -> int:
 def write_text(path: str | Path, text: str) -> None:
     with writing(path) as stream:
         stream.write(text)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    with writing(path) as stream:
+        stream.flush()
+        cast(TextIO, stream).buffer.write(data)
 
 
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:

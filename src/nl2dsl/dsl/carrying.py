@@ -6,14 +6,18 @@ read these annotations again.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.dsl import definition, wire
-from nl2dsl.dsl.action_names import allocate, slot_of
+from nl2dsl.dsl.action_names import allocate, slot_of, unique
 from nl2dsl.dsl.connections import unmade
 from nl2dsl.dsl.flowfiles import Found
 from nl2dsl.dsl.tree import Annotation, Flow, Literal, Span, walk
+
+_LONGEST = 80  # characters of a file name
 
 
 def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
@@ -33,3 +37,12 @@ def spans(flow: Flow) -> dict[str, Span]:
     statements = list(walk(flow.steps))
     names = allocate(slot_of(statement) for statement in statements)
     return {name: statement.span for statement, given in zip(statements, names, strict=True) for name in given}
+
+
+def file_names(found: Iterable[Found]) -> Iterator[str]:
+    """A file name for every flow, from what people call it; no two are the same, and none leads elsewhere."""
+    taken: set[str] = set()
+    numbers: dict[str, int] = {}
+    for flow in found:
+        stem = re.sub(r"[^\w-]+", "_", flow.name or flow.where.rpartition("!")[2].rpartition("/")[2].removesuffix(".json")).strip("_")
+        yield unique(stem[:_LONGEST] or "flow", taken, numbers) + ".flow"
