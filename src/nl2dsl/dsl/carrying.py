@@ -1,6 +1,6 @@
 """What travels with a flow text without being part of it: the flow's name, its connection references, and what stood around its definition.
 
-In: a `Found` definition. Out: its flow, with `@@name`, `@@connections` and `@@around` where there is something to carry. The writers of packages and Logic Apps
+In: a `Found` definition. Out: its flow, with `@@name`, `@@references` and `@@around` where there is something to carry. The writers of packages and Logic Apps
 read these annotations again.
 """
 
@@ -26,7 +26,7 @@ def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
     carried = []
     if found.name:
         carried.append(Annotation("name", (Literal(found.name),)))
-    for name, value in (("connections", unmade(found.connections)), ("around", found.around)):
+    for name, value in (("references", unmade(found.connections)), ("around", found.around)):
         if value:
             carried.append(Annotation(name, wire.raw(value)))
     return replace(flow, annotations=(*carried, *flow.annotations))

@@ -81,6 +81,14 @@ def api_of(reference: Any) -> str:
     return "shared_" + name.removeprefix("shared_") if name else ""
 
 
+def _of_package(reference: Json) -> bool:
+    return isinstance(reference.get("connectionName"), str) and str(reference.get("id", "")).startswith(API)
+
+
+def _of_solution(reference: Json) -> bool:
+    return isinstance(reference.get("connection"), dict) and "connectionReferenceLogicalName" in reference["connection"]
+
+
 # --- packages
 
 
@@ -89,7 +97,7 @@ def reference(key: str, api: str, given: Any = None) -> Json:
 
     `Embedded` means that the flow runs with its owner's connection, which is what `@parameters('$authentication')` in its calls stands for.
     """
-    if isinstance(given, dict) and isinstance(given.get("connectionName"), str) and str(given.get("id", "")).startswith(API):
+    if isinstance(given, dict) and _of_package(given):
         return dict(given)
     source = given.get("runtimeSource") if isinstance(given, dict) else None
     source = source.capitalize() if isinstance(source, str) and source else "Embedded"
@@ -105,8 +113,8 @@ def stand_in(key: str, api: str) -> str:
 
 
 def connection(key: str, api: str, given: Any = None) -> Json:
-    """The entry of `$connections` of a Logic App for one key."""
-    if isinstance(given, dict) and "connectionId" in given:
+    """The entry of `$connections` of a Logic App for one key: as given, unless that is of a package or a solution."""
+    if isinstance(given, dict) and api_of(given) and not (_of_package(given) or _of_solution(given)):
         return dict(given)
     name = key.removeprefix("shared_")
     return {"connectionId": CONNECTION_ID + name, "connectionName": name, "id": MANAGED_API + api.removeprefix("shared_")}

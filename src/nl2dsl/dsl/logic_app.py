@@ -40,11 +40,11 @@ def write(flow: Flow, catalog: Catalog) -> tuple[Json, list[Diagnostic]]:
     if any(d.severity == "error" for d in found):
         return {}, found
     notes = notes_of(flow.annotations)
-    given = wire.raw_object(notes, "connections")
+    given = wire.raw_object(notes, "references")
     if isinstance(definition.get("parameters"), dict):
         definition["parameters"] = _CONNECTIONS | {k: v for k, v in definition["parameters"].items() if k != "$authentication"}
     connections = _connections(definition, given)
-    if any("{subscriptionId}" in entry["connectionId"] for entry in connections.values()):
+    if any("{subscriptionId}" in str(entry.get("connectionId")) for entry in connections.values()):
         found.append(Diagnostic("T704", "the ids of connections are yours to fill in", severity="info", hint="replace {subscriptionId} and its like"))
     return _around(notes, _split(definition), connections), found
 

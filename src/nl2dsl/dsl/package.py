@@ -59,7 +59,7 @@ def write(flow: Flow, catalog: Catalog, name: str = "", seed: str = "") -> tuple
         return b"", found
     notes = notes_of(flow.annotations)
     title = next(iter(texts(notes.get("name", ()))), name) or "Flow"
-    connections = wire.raw_object(notes, "connections")
+    connections = wire.raw_object(notes, "references")
     ids = _Ids(seed or hashlib.sha256(_json([title, definition, connections])).hexdigest())
     references = references_of(definition, connections)
     files = _files(title, definition, references, wire.raw_object(notes, "around"), catalog, ids)
@@ -84,7 +84,7 @@ def check(flow: Flow, definition: Json) -> list[Diagnostic]:
 def clashes(flow: Flow, definition: Json, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
     """One key, two APIs: no list of connections can hold that."""
     apis: dict[str, str] = {}
-    for action, key, api in uses(definition, wire.raw_object(notes_of(flow.annotations), "connections")):
+    for action, key, api in uses(definition, wire.raw_object(notes_of(flow.annotations), "references")):
         if apis.setdefault(key, api) != api:
             hint = f'give one of them a key of its own: @connection("{api}_2")'
             message = f"the connection `{key}` is used for `{apis[key]}` and for `{api}`"

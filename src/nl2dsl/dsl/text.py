@@ -149,7 +149,8 @@ def words_of(source: str) -> list[Word]:
 # --- writing -------------------------------------------------------------------------------------------------------------------
 
 WIDTH = 150
-AT_THE_END = frozenset(("authentication", "parameters", "triggers", "definition", "ids"))  # annotations of a flow that a reader seldom needs
+# Annotations of a flow that a reader seldom needs.
+AT_THE_END = frozenset(("references", "around", "authentication", "parameters", "triggers", "definition", "ids"))
 
 
 def is_name(text: str) -> bool:
