@@ -117,4 +117,26 @@ def test_computed_values_numbers_and_empty_text_are_not_judged() -> None:
 
 def test_what_the_catalog_does_not_have_is_hallucinated() -> None:
     calls = [call(to="a", cc="b"), call("x.fax", to="a"), call("foreign", anything=1), {"operation": "x.mail", "parameters": {"item/Status": "a"}}]
-    assert m.hallucinated(calls, CATALOG) == (3, 9)
+    assert m.hallucinated_operations(calls, CATALOG) == (1, 4)
+    assert m.hallucinated_parameters(calls, CATALOG) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "found"),
+    [
+        ({"to": "Anna"}, ("x.mail", "to", "anna"), 1),
+        ({"emailMessage/To": "a@b.c"}, ("x.mail", "To", "a@b.c"), 1),
+        ({"hours": [6, 18]}, ("x.mail", "recurrence/schedule/hours", "6,18"), 1),
+        ({"to": {"expr": "anna"}}, ("x.mail", "to", "anna"), 0),
+        ({"to": "Bob"}, ("x.mail", "to", "anna"), 0),
+        ({"item": {"to": "anna"}}, ("x.mail", "to", "anna"), 1),
+    ],
+)
+def test_a_stated_value_stands_under_its_key(given: dict[str, object], stated: tuple[str, str, object], found: int) -> None:
+    assert m.placed([{"operation": "x.mail", "parameters": given}], [stated]) == (found, 1)
+
+
+def test_a_literal_where_nothing_was_said_is_invented() -> None:
+    assert m.invented([call(to="anna")], [("x.mail", "to"), ("x.mail", "level")]) == (1, 2)
+    assert m.invented([call(to={"expr": "a.b"}, level="")], [("x.mail", "to"), ("x.mail", "level")]) == (0, 2)
+    assert m.invented([call("x.fax", to="anna")], [("x.mail", "to")]) == (0, 1)

@@ -195,14 +195,62 @@ def ungrounded(query: str, calls: Sequence[Call], catalog: Catalog) -> tuple[int
     return bad, total
 
 
-def hallucinated(calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
-    """(operations and parameters the catalog does not have; all operations and parameters)."""
+def placed(calls: Sequence[Call], stated: Iterable[tuple[str, str, Any]]) -> tuple[int, int]:
+    """(stated values that stand under their key, all stated values). What counts of a key is its last part, of a value its text; of which call is not asked."""
+    there = {(leaf(name), said(value)) for call in calls for key, given in call["parameters"].items() for name, value in _leaves(given, key)}
+    wanted = [(leaf(key), said(value)) for _, key, value in stated]
+    return sum(pair in there for pair in wanted), len(wanted)
+
+
+def invented(calls: Sequence[Call], left_open: Iterable[tuple[str, str]]) -> tuple[int, int]:
+    """(literals where the request says nothing, places it leaves open)."""
+    filled = {
+        (call["operation"], leaf(name))
+        for call in calls
+        for key, given in call["parameters"].items()
+        for name, value in _leaves(given, key)
+        if value not in ("", None)
+    }
+    places = [(operation, leaf(key)) for operation, key in left_open]
+    return sum(place in filled for place in places), len(places)
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """As `literals`, but a list of plain values is one value."""
+    match value:
+        case _ if is_computed(value):
+            return
+        case Mapping():
+            for name, inner in value.items():
+                yield from _leaves(inner, str(name))
+        case list() | tuple() if any(isinstance(v, Mapping | list | tuple) for v in value):
+            for inner in value:
+                yield from _leaves(inner, key)
+        case _:
+            yield key, value
+
+
+def leaf(key: str) -> str:
+    return re.split(r"[/.]", key)[-1].lower()
+
+
+def said(value: Any) -> str:
+    """A value as text that can be compared: `[6, 18]` is `6,18`."""
+    return ",".join(said(v) for v in value) if isinstance(value, list | tuple) else plain(str(value).strip())
+
+
+def hallucinated_operations(calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
+    """(operations the catalog does not have, all operations)."""
+    return sum(catalog.get(call["operation"]) is None for call in calls), len(calls)
+
+
+def hallucinated_parameters(calls: Sequence[Call], catalog: Catalog) -> tuple[int, int]:
+    """(keys that their operation does not have, all keys); those of an unknown operation do not count. A foreign catalog may not list parameters: then any key may be right."""
     bad = total = 0
     for call in calls:
         operation = catalog.get(call["operation"])
-        total += 1 + len(call["parameters"])
-        if operation is None:
-            bad += 1 + len(call["parameters"])
-        elif operation.parameters or operation.kind != "any":  # a foreign catalog may not list parameters: then any key may be right
-            bad += sum(operation.parameter(key) is None for key in call["parameters"])
+        if operation is not None:
+            total += len(call["parameters"])
+            if operation.parameters or operation.kind != "any":
+                bad += sum(operation.parameter(key) is None for key in call["parameters"])
     return bad, total
