@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 
 import pytest
+from flow_cases import CASES, CATALOG, QUIET, expected, findings, marks
 
-from nl2dsl.catalog.model import Catalog, Operation, Parameter
 from nl2dsl.dsl.checker import CHECKS, Missing, check, missing
-from nl2dsl.dsl.diagnostics import CODES, Diagnostic, errors
+from nl2dsl.dsl.diagnostics import CODES, errors
 from nl2dsl.dsl.text import parse
 
-CASES = sorted((Path(__file__).parent / "flows").glob("*.flow"))
-QUIET = {"M601"}  # only compared in files that expect it
-
-
-def small_catalog() -> Catalog:
-    to = Parameter("message/To", required=True, title="To")
-    send = (to, Parameter("message/Body"), Parameter("message/Importance", enum=("Low", "Normal", "High")), Parameter("message/IsHtml", "boolean"))
-    table = Parameter("table", required=True, title="Table")
-    rows = (table, Parameter("limit", "integer"), Parameter("columns", "array"))
-    schedule = (
-        Parameter("frequency", required=True, title="Frequency", enum=("Day", "Week")),
-        Parameter("interval", "integer", required=True, default=1),
-        Parameter("weekDays", "array", enum=("Monday", "Sunday")),
-    )
-    return Catalog(
-        [
-            Operation("commonTrigger", "Recurrence", "trigger", parameters=schedule),
-            Operation("builtin", "Compose", "action", parameters=(Parameter("inputs", "any", required=True),)),
-            Operation("builtin", "Terminate", "action", parameters=(Parameter("runStatus", enum=("Failed", "Cancelled")),)),
-            Operation("shared_mail", "OnNewMail", "trigger"),
-            Operation("shared_mail", "Send", "action", parameters=send),
-            Operation("shared_mail", "SendOld", "action", deprecated=True),
-            Operation("shared_mail", "Maybe", "action", verified=False),
-            Operation("shared_sheet", "GetRows", "action", parameters=rows),
-            Operation("shared_sheet", "AddRow", "action", parameters=(table, Parameter("row", "object", required=True, open=True))),
-            Operation("", "Some Op/1.0", "any"),
-        ]
-    )
-
-
-CATALOG = small_catalog()
-
-
-def findings(source: str) -> list[Diagnostic]:
-    flow, problems = parse(source)
-    return problems if flow is None else check(flow, CATALOG)
-
-
-def expected(source: str) -> list[tuple[int, str]]:
-    found = []
-    for number, line in enumerate(source.split("\n"), 1):
-        for mark in re.finditer(r"// expect(-file)? ([A-Z\d ]+)", line):
-            found += [(1 if mark[1] else number, code) for code in mark[2].split()]
-    return sorted(found)
+OF_FLOWS = {code for code in CODES if code[0] != "T"}  # T7xx are about what a flow is compiled to
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
@@ -67,9 +23,10 @@ def test_every_mistake_is_found_on_its_line_and_nothing_else(path: Path) -> None
     assert sorted((d.span.line, d.code) for d in findings(source) if d.code not in quiet) == want
 
 
-def test_every_code_has_a_case() -> None:
-    shown = {code for path in CASES for _, code in expected(path.read_text(encoding="utf-8"))}
-    assert shown == set(CODES)
+@pytest.mark.parametrize("word", ["expect", "near"])
+def test_every_code_has_a_case_and_a_near_miss(word: str) -> None:
+    shown = {code for path in CASES for _, code in marks(path.read_text(encoding="utf-8"), word)}
+    assert shown == OF_FLOWS
 
 
 def test_findings_carry_only_registered_codes_and_missing_values_are_never_errors() -> None:

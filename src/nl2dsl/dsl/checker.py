@@ -6,14 +6,18 @@ the flow on its own and yields what it finds. Types are strict for literals and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from nl2dsl.catalog.model import Catalog, Operation, Parameter
-from nl2dsl.dsl import functions
-from nl2dsl.dsl.diagnostics import Diagnostic
+from nl2dsl.catalog.model import Catalog, Operation, Parameter, split_id
+from nl2dsl.dsl import functions, lint
+from nl2dsl.dsl.diagnostics import Diagnostic, Edit, Fix, around
+from nl2dsl.dsl.lint.kinds import is_deployment
+from nl2dsl.dsl.near import Near, nearest
 from nl2dsl.dsl.tree import (
     Array,
     Assign,
@@ -43,6 +47,7 @@ from nl2dsl.dsl.tree import (
     calls,
     walk,
 )
+from nl2dsl.dsl.words import KEYWORDS, NAME
 
 TRIGGER_RESULT = "triggerOutputs"
 STATEMENTS = {
@@ -101,7 +106,9 @@ def _operation(call: Call, catalog: Catalog, place: str, strangers: dict[str, Di
     if operation is None:
         if call.id not in strangers:
             strangers[call.id] = _unknown(call, catalog)
-        unknown = replace(strangers[call.id], span=call.span)
+        unknown = strangers[call.id]
+        if unknown.span != call.span:
+            unknown = replace(unknown, span=call.span, fixes=tuple(Fix.text(call.span, f.edits[0].text, f.title, f.safe) for f in unknown.fixes))
         yield replace(unknown, severity="warning", hint="@type says how to call it, so it is passed on unchecked") if _wired(call) else unknown
         return
     if place == "trigger" and operation.kind == "action":
@@ -109,7 +116,9 @@ def _operation(call: Call, catalog: Catalog, place: str, strangers: dict[str, Di
     elif place == "action" and operation.kind == "trigger":
         yield Diagnostic("N204", f"`{call.id}` is a trigger, and only the first line may be one", call.span, hint=_actions(call, catalog))
     if operation.deprecated:
-        yield Diagnostic("N206", f"`{call.id}` is deprecated", call.span, "warning", "look for a newer version of it")
+        newer = _successor(operation, catalog)
+        hint = f"`{newer}` takes its place" if newer else "look for a newer version of it"
+        yield Diagnostic("N206", f"`{call.id}` is deprecated", call.span, "warning", hint, _called(call, newer, False))
     if not operation.verified:
         yield Diagnostic("N207", f"the name `{call.id}` is likely, but not verified", call.span, "info")
 
@@ -121,20 +130,44 @@ def _wired(call: Call) -> bool:
 
 def _unknown(call: Call, catalog: Catalog) -> Diagnostic:
     if call.connector and call.connector not in catalog.connectors:
-        return Diagnostic("N202", f"there is no connector `{call.connector}`", call.span, hint=_elsewhere(call, catalog))
+        hint, fixes = _elsewhere(call, catalog)
+        return Diagnostic("N202", f"there is no connector `{call.connector}`", call.span, hint=hint, fixes=fixes)
     near = catalog.nearest(call.id, 1)
     what = f"connector `{call.connector}` has no operation `{call.operation}`" if call.connector else f"there is no operation `{call.operation}`"
-    return Diagnostic("N201", what, call.span, hint=f"did you mean `{near[0]}`?" if near else "")
+    sure = bool(near) and nearest(call.id, catalog.ids(call.connector)) == (near[0], True)
+    return Diagnostic("N201", what, call.span, hint=f"did you mean `{near[0]}`?" if near else "", fixes=_called(call, near[0], sure) if near else ())
 
 
-def _elsewhere(call: Call, catalog: Catalog) -> str:
+def _called(call: Call, id: str, sure: bool) -> tuple[Fix, ...]:
+    """Calls another operation instead."""
+    connector, operation = split_id(id)
+    plain = NAME.fullmatch(connector) and connector not in KEYWORDS and NAME.fullmatch(operation)
+    return (Fix.text(call.span, id, safe=sure),) if plain else ()
+
+
+_VERSION = re.compile(r"_?[vV](\d+)\Z")
+
+
+def _successor(operation: Operation, catalog: Catalog) -> str:
+    """The newest operation of the same name and kind that is not deprecated; '' if there is none."""
+    base = _VERSION.sub("", operation.name).lower()
+    newer = [
+        (int(found[1]) if (found := _VERSION.search(id)) else 0, id)
+        for id in catalog.ids(operation.connector)
+        if _VERSION.sub("", split_id(id)[1]).lower() == base and (o := catalog.get(id)) is not None and not o.deprecated and o.kind == operation.kind
+    ]
+    return max(newer)[1] if newer else ""
+
+
+def _elsewhere(call: Call, catalog: Catalog) -> tuple[str, tuple[Fix, ...]]:
     """For a connector nobody knows: one spelt like it, with the operation nearest to the one that was meant; or one that has an operation of that very name."""
-    close = get_close_matches(call.connector, list(catalog.connectors), n=1, cutoff=0.75)
-    if close:
-        names = get_close_matches(call.operation, [o.name for o in catalog.of(close[0])], n=1, cutoff=0.5)
-        return f"did you mean `{'.'.join((close[0], *names))}`?"
+    close = nearest(call.connector, catalog.connectors, 0.75)
+    if close.word:
+        names = get_close_matches(call.operation, [o.name for o in catalog.of(close.word)], n=1, cutoff=0.5)
+        id = ".".join((close.word, *names))
+        return f"did you mean `{id}`?", _called(call, id, close.sure and names == [call.operation]) if names else ()
     same = next((o.id for o in catalog if o.name == call.operation), "")
-    return f"did you mean `{same}`?" if same else "see `nl2dsl catalog list`, or bring your own with --catalog"
+    return f"did you mean `{same}`?" if same else "see `nl2dsl catalog list`, or bring your own with --catalog", _called(call, same, False)
 
 
 def _triggers(call: Call, catalog: Catalog) -> str:
@@ -147,11 +180,6 @@ def _triggers(call: Call, catalog: Catalog) -> str:
 def _actions(call: Call, catalog: Catalog) -> str:
     close = get_close_matches(call.operation, [o.name for o in catalog.of(call.connector) if o.kind != "trigger"], n=1, cutoff=0.3)
     return f"did you mean `{call.connector}.{close[0]}`?" if close else "put it first, with `await`"
-
-
-def _nearest(word: str, words: Iterable[str], cutoff: float = 0.6) -> str:
-    close = get_close_matches(word, list(words), n=1, cutoff=cutoff)
-    return f"did you mean `{close[0]}`?" if close else ""
 
 
 # --- parameters and types ------------------------------------------------------------------------------------------------------
@@ -189,10 +217,12 @@ def _parent(key: str, operation: Operation) -> bool:
 def _unknown_key(entry: Entry, operation: Operation) -> Diagnostic:
     names = [p.name for p in operation.parameters if not p.internal]
     by_case = [n for n in names if n.lower() == entry.key.lower() or n.rpartition("/")[2].lower() == entry.key.lower()]
-    hint = f"did you mean `{by_case[0]}`?" if by_case else _nearest(entry.key, names, 0.5)
+    near = Near(by_case[0], len(by_case) == 1) if by_case else nearest(entry.key, names, 0.5)
+    hint = near.hint
     if not hint:
         hint = f"it has {', '.join(f'`{n}`' for n in names[:6])}{' …' if len(names) > 6 else ''}" if names else "it takes no parameters"
-    return Diagnostic("P301", f"`{operation.id}` has no parameter `{entry.key}`", entry.span, hint=hint)
+    fixes = (Fix.value(entry.span, near.word, near.sure),) if near.word else ()
+    return Diagnostic("P301", f"`{operation.id}` has no parameter `{entry.key}`", entry.span, hint=hint, fixes=fixes)
 
 
 def _value(entry: Entry, parameter: Parameter) -> Iterator[Diagnostic]:
@@ -205,19 +235,21 @@ def _value(entry: Entry, parameter: Parameter) -> Iterator[Diagnostic]:
                 return
     problem = mismatch(value, parameter.type)
     if problem:
-        yield Diagnostic("P303", f"`{entry.key}` takes {_article(parameter.type)}, not {problem}", value.span, hint=_repair(value, parameter.type))
+        what = f"`{entry.key}` takes {_article(parameter.type)}, not {problem}"
+        yield Diagnostic("P303", what, value.span, hint=_repair(value, parameter.type), fixes=_retyped(value, parameter.type))
 
 
 def _enum(value: Expression, parameter: Parameter) -> Iterator[Diagnostic]:
-    if not isinstance(value, Literal) or value.value is None:
+    if not isinstance(value, Literal) or literal_type(value) in ("null", "any"):
         return
+    assert value.value is not None
     text = _text(value.value)
     if text in parameter.enum:
         return
-    same = [e for e in parameter.enum if e.lower() == text.lower()]
-    hint = f"did you mean `{same[0]}`?" if same else _nearest(text, parameter.enum)
+    near = nearest(text, parameter.enum)
     shown = ", ".join(f"`{e}`" for e in parameter.enum[:8]) + (" …" if len(parameter.enum) > 8 else "")
-    yield Diagnostic("P304", f"`{text}` is not a value of `{parameter.name}`", value.span, hint=hint or f"one of {shown}")
+    fixes = (Fix.value(value.span, near.word, near.sure),) if near.word else ()
+    yield Diagnostic("P304", f"`{text}` is not a value of `{parameter.name}`", value.span, hint=near.hint or f"one of {shown}", fixes=fixes)
 
 
 def _text(value: str | float | bool) -> str:
@@ -242,7 +274,7 @@ def literal_type(value: Expression) -> str:
         case Literal(value=v):
             if v is None:
                 return "null"
-            return _PYTHON_TYPES[type(v)]
+            return "any" if isinstance(v, str) and is_deployment(v) else _PYTHON_TYPES[type(v)]
         case Array():
             return "array"
         case Object():
@@ -283,6 +315,15 @@ def _repair(value: Expression, kind: str) -> str:
     return ""
 
 
+def _retyped(value: Expression, kind: str) -> tuple[Fix, ...]:
+    if isinstance(value, Literal) and isinstance(value.value, str):
+        if kind == "boolean" and value.value.lower() in ("true", "false"):
+            return (Fix.text(value.span, value.value.lower(), safe=True),)
+        if kind == "array":
+            return (Fix(f"make a list of it: [{json.dumps(value.value, ensure_ascii=False)}]", (around(value.span, "[", "]"))),)
+    return ()
+
+
 # --- expressions ---------------------------------------------------------------------------------------------------------------
 
 
@@ -305,8 +346,8 @@ def _function(node: Function) -> Iterator[Diagnostic]:
     signature = functions.find(node.name)
     span = node.span._replace(end=node.span.start + len(node.name))
     if signature is None:
-        near = functions.nearest(node.name)
-        yield Diagnostic("N205", f"there is no function `{node.name}`", span, hint=f"did you mean `{near}`?" if near else "")
+        near = nearest(node.name, [s.name for s in functions.FUNCTIONS.values()])
+        yield Diagnostic("N205", f"there is no function `{node.name}`", span, hint=near.hint, fixes=_word(span, near))
         return
     count = len(node.arguments)
     if not signature.least <= count <= signature.most:
@@ -404,7 +445,9 @@ class _Names:
     later: dict[str, Span]  # every result of the flow; what is in `ready` or `maybe` has been passed
     ready: set[str] = field(default_factory=set)  # has run
     maybe: dict[str, str] = field(default_factory=dict)  # may not have run, and why
+    given: dict[str, Expression] = field(default_factory=dict)  # has run if this condition was true
     variables: dict[str, str] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()  # every variable of the flow, also one that is declared further down
     items: list[str] = field(default_factory=list)
     past_items: set[str] = field(default_factory=set)
 
@@ -415,7 +458,7 @@ def check_references(flow: Flow, catalog: Catalog) -> Iterator[Diagnostic]:
     for call in calls(flow):
         if call.result and call.result not in later:
             later[call.result] = call.span
-    names = _Names(later)
+    names = _Names(later, declared=frozenset(s.name for s in flow.steps if isinstance(s, Let)))
     yield from _uses(flow.trigger, names)
     names.ready.update(x for x in (flow.trigger.result, TRIGGER_RESULT) if x)
     yield from _steps(flow.steps, names)
@@ -439,9 +482,14 @@ def _steps(steps: tuple[Statement, ...], names: _Names) -> Iterator[Diagnostic]:
             case Until():
                 yield from _steps(statement.body, names)
                 yield from _uses(statement, names)
-            case Scope() | Try():  # see-through: the platform lets any later step look inside
-                for block in blocks(statement):
-                    yield from _steps(block, names)
+            case Scope():  # see-through: the platform lets any later step look inside
+                yield from _steps(statement.body, names)
+            case Try():
+                yield from _steps(statement.body, names)
+                before = set(names.ready)
+                yield from _steps(statement.catch, names)
+                _doubt(names.ready - before, "`catch` only runs when a step of `try` fails", names)
+                yield from _steps(statement.final, names)
             case _:
                 pass
 
@@ -452,7 +500,23 @@ def _uses(statement: Statement, names: _Names) -> Iterator[Diagnostic]:
             continue
         for node in nodes(expression):
             if isinstance(node, Name) and node.id not in names.ready and node.id not in names.variables and node.id not in names.items:
-                yield _unseen(node, statement, names)
+                if node.id not in names.maybe or not _reckons(expression, node.id):
+                    yield _unseen(node, statement, names)
+
+
+def _reckons(expression: Expression, name: str) -> bool:
+    """Whether an expression reckons with a result that is not there: `coalesce(x, "")`, `empty(x)`, `if(...)`, `x == null`."""
+    for node in nodes(expression):
+        match node:
+            case Function(name=function) if function.lower() in ("coalesce", "empty", "if"):
+                parts: tuple[Expression, ...] = node.arguments
+            case Binary(operator="==" | "!=", left=left, right=Literal(value=None) | Literal(value="")):
+                parts = (left,)
+            case _:
+                continue
+        if any(isinstance(inner, Name) and inner.id == name for part in parts for inner in nodes(part)):
+            return True
+    return False
 
 
 def _unseen(node: Name, statement: Statement, names: _Names) -> Diagnostic:
@@ -466,11 +530,18 @@ def _unseen(node: Name, statement: Statement, names: _Names) -> Diagnostic:
         return Diagnostic("R402", f"`{name}` is the result of a later step{where}", node.span, hint="move that step up")
     if name in names.past_items:
         return Diagnostic("R401", f"`{name}` only exists inside its loop", node.span, hint="move this step into the loop")
-    known = [*names.items, *names.variables, *names.ready, *names.maybe]
-    hint = _nearest(name, known, 0.5)
+    if name in names.declared:
+        return Diagnostic("R402", f"`{name}` is only declared below", node.span, hint="move its `let` up")
+    near = nearest(name, [*names.items, *names.variables, *names.ready, *names.maybe], 0.5)
+    hint = near.hint
     if not hint and functions.find(name):
         hint = f"the function is called like this: {name}()"
-    return Diagnostic("R401", f"nothing here is called `{name}`", node.span, hint=hint or "name a step by `name = connector.Operation({ ... });`")
+    what = f"nothing here is called `{name}`"
+    return Diagnostic("R401", what, node.span, hint=hint or "name a step by `name = connector.Operation({ ... });`", fixes=_word(node.span, near))
+
+
+def _word(span: Span, near: Near) -> tuple[Fix, ...]:
+    return (Fix.text(span, near.word, safe=near.sure),) if NAME.fullmatch(near.word) and near.word not in KEYWORDS else ()
 
 
 def _define(call: Call, names: _Names) -> Iterator[Diagnostic]:
@@ -530,10 +601,10 @@ def _assign(assign: Assign, names: _Names) -> Iterator[Diagnostic]:
         if assign.name in names.items or assign.name in names.ready or assign.name in names.maybe:
             yield Diagnostic("R405", f"`{assign.name}` is not a variable", assign.span, hint="declare one: let total: integer = 0;")
         else:
-            near = _nearest(assign.name, names.variables)
-            yield Diagnostic(
-                "R401", f"no variable is called `{assign.name}`", assign.span, hint=near or f"declare it first: let {assign.name} = ...;"
-            )
+            near = nearest(assign.name, names.variables)
+            span = assign.span._replace(end=assign.span.start + len(assign.name))
+            hint = near.hint or f"declare it first: let {assign.name} = ...;"
+            yield Diagnostic("R401", f"no variable is called `{assign.name}`", span, hint=hint, fixes=_word(span, near))
         return
     if assign.operator == "=":
         yield from _fits(assign.name, "" if kind == "any" else kind, assign.value)
@@ -558,12 +629,17 @@ def _loop(loop: For, names: _Names) -> Iterator[Diagnostic]:
 
 def _branches(statement: If | Switch | Parallel, names: _Names) -> Iterator[Diagnostic]:
     """Each branch sees what was there before; after a parallel join all of it has run, after an `if` none of it for sure."""
+    if isinstance(statement, If) and names.maybe:
+        asked = {n.id for n in nodes(statement.condition) if isinstance(n, Name) and n.id in names.maybe and _reckons(statement.condition, n.id)}
+        names.ready |= asked | {name for name, condition in names.given.items() if condition == statement.condition}  # somebody has thought of it
     before = set(names.ready)
     joined: set[str] = set()
     why = "it is in another branch" if not isinstance(statement, Parallel) else "its branch runs at the same time"
     for block in blocks(statement):
         yield from _steps(block, names)
         new = names.ready - before
+        if isinstance(statement, If) and block is statement.then:
+            names.given.update(dict.fromkeys(new, statement.condition))
         joined |= new
         _doubt(new, why, names)
     if isinstance(statement, Parallel):
@@ -632,7 +708,9 @@ def _list_hint(source: Expression) -> str:
 def _condition(condition: Expression, variables: dict[str, str]) -> Iterator[Diagnostic]:
     kind = value_type(condition, variables)
     if kind not in ("boolean", "any", ""):
-        yield Diagnostic("C503", f"a condition is true or false, not {_article(kind)}", condition.span, hint="compare it: x == y, or !empty(x)")
+        fixes = (Fix("compare it with 0: `> 0`", (Edit(condition.span.end, condition.span.end, " > 0"),)),) if kind in ("integer", "number") else ()
+        what = f"a condition is true or false, not {_article(kind)}"
+        yield Diagnostic("C503", what, condition.span, hint="compare it: x == y, or !empty(x)", fixes=fixes)
 
 
 def _cases(statement: Switch) -> Iterator[Diagnostic]:
@@ -667,4 +745,4 @@ def _not_given(call: Call, operation: Operation) -> list[Parameter]:
     return [p for p in required if p.name not in keys and not any(k.startswith(p.name + "/") or p.name.startswith(k + "/") for k in keys)]
 
 
-CHECKS = (check_names, check_parameters, check_functions, check_references, check_control, check_missing)
+CHECKS = (check_names, check_parameters, check_functions, check_references, check_control, check_missing, lint.check_flow)

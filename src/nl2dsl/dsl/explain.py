@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from nl2dsl.dsl.diagnostics import Fix
 from nl2dsl.dsl.tree import Span
 from nl2dsl.dsl.words import CLOSES, FOREIGN, KEYWORDS, Lexer, Problem, Word, at
 
@@ -115,7 +116,7 @@ def _follower(spot: _Spot) -> Problem | None:
 
 def _single_equals(spot: _Spot) -> Problem | None:
     if spot.word.type == "ASSIGN" and spot.word.value == "=" and spot.takes("OPERATOR"):
-        return Problem("S101", "`=` inside an expression", at(spot.word), "compare with ==")
+        return Problem("S101", "`=` inside an expression", at(spot.word), "compare with ==", (Fix.text(at(spot.word), "==", safe=True),))
     return None
 
 
@@ -168,7 +169,9 @@ def _repair(spot: _Spot) -> Problem | None:
     for repair in _repairs(spot):
         if spot.takes(*repair, *spot.following):
             text = "".join(_SHOWN[r] for r in repair)
-            return _missing_at(spot, f"`{text}`", f"add `{text}`")
+            place = spot.previous.end_pos
+            fix = Fix.text(Span(place, place), text, f"add `{text}`", text in (";", ","))
+            return _missing_at(spot, f"`{text}`", f"add `{text}`", (fix,))
     return None
 
 
@@ -180,18 +183,19 @@ def _repairs(spot: _Spot) -> list[list[str]]:
     return sorted(_REPAIRS, key=lambda r: r[-1] != "SEMI") if new_line and begins else _REPAIRS
 
 
-def _missing_at(spot: _Spot, what: str, hint: str) -> Problem:
+def _missing_at(spot: _Spot, what: str, hint: str, fixes: tuple[Fix, ...] = ()) -> Problem:
     previous = cast("Word", spot.previous)
     end = previous.end_pos
     place = Span(end, end + 1, previous.end_line, previous.end_column)
-    return Problem("S102", f"missing {what} after {_quote(previous)}", place, hint)
+    return Problem("S102", f"missing {what} after {_quote(previous)}", place, hint, fixes)
 
 
 def _superfluous(spot: _Spot) -> Problem | None:
     """The parser would go on without the word."""
     double = spot.word.type == "SEMI" and spot.kind in ("SEMI", "RBRACE")
     if double or (len(spot.following) == 2 and spot.takes(spot.following[1])):
-        return Problem("S101", f"unexpected {_quote(spot.word)}", at(spot.word), "remove it")
+        fix = Fix.text(at(spot.word), "", f"remove {_quote(spot.word)}", double)
+        return Problem("S101", f"unexpected {_quote(spot.word)}", at(spot.word), "remove it", (fix,))
     return None
 
 
