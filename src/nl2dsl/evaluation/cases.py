@@ -110,6 +110,7 @@ def _said(problem: Exception) -> str:
 
 def _case(line: Line, catalog: Catalog) -> Case:
     row = line.row
+    json.dumps(row, ensure_ascii=False).encode()  # half a character (a lone surrogate) could not be kept: ValueError
     case = Case(id=str(row.get("id") or f"row{line.number}"), query=row["query"], facets=_facets(row))
     if row.get("refuse"):
         if row["refuse"] not in CATEGORIES:

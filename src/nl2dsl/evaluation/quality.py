@@ -40,7 +40,7 @@ def main(words: list[str] | None = None) -> int:
                 "max_tokens": bound,
             }
             made = run.evaluate(run.recipe_of(recipe | ({"model": str(args.model)} if args.model else {})))
-            report.terminal([made])
+            report.show(report.open_runs([made]))
     except Nl2DslError as problem:
         print(f"error: {problem}" + (f"\n  hint: {problem.hint}" if problem.hint else ""), file=sys.stderr)
         return 2

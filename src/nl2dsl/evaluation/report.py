@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
@@ -19,9 +19,6 @@ from nl2dsl.evaluation import execution, render
 from nl2dsl.evaluation.analysis import Analysis, analyse
 from nl2dsl.evaluation.run import Run, load
 from nl2dsl.files import write_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 ENDINGS = (".md", ".html", ".json")
 
@@ -63,11 +60,12 @@ def write(a: Analysis, path: str | Path) -> None:
     write_text(path, text)
 
 
-def terminal(folders: Sequence[str | Path], console: Console | None = None) -> None:
-    """The short form of some runs on stdout."""
-    from rich.console import Console as Terminal
+def show(a: Analysis) -> None:
+    """The short form on stdout; wide where nobody looks, so that a file or a pipe gets whole lines."""
+    from rich.console import Console
 
-    render.terminal(open_runs(folders), console or Terminal())
+    console = Console()
+    render.terminal(a, console if console.is_terminal else Console(width=200))
 
 
 def data(a: Analysis) -> dict[str, Any]:

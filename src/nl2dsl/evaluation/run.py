@@ -234,6 +234,11 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
+def _lines(path: Path) -> list[str]:
+    """Lines end where JSON lines end, at a line feed: other ends of lines may stand inside texts."""
+    return read_text(path).rstrip("\n").split("\n") if path.stat().st_size else []
+
+
 def _resume(path: Path, rows: Sequence[Case]) -> set[Key]:
     """What is answered already. A last line that was cut off by the kill is forgotten."""
     if not path.exists():
@@ -249,7 +254,7 @@ def _resume(path: Path, rows: Sequence[Case]) -> set[Key]:
 def answers(path: Path, rows: Sequence[Case]) -> list[dict[str, Any]]:
     """The answers of a run. Raises `RunError` for lines that are no answers, or answers to other rows, or two to one."""
     known, found, seen = {c.id for c in rows}, list[dict[str, Any]](), set[Key]()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         try:
             answer = json.loads(line)
             key = Key(answer["id"], answer["repeat"])
@@ -268,7 +273,7 @@ def answers(path: Path, rows: Sequence[Case]) -> list[dict[str, Any]]:
 def _ask(writer: Writer, todo: Sequence[tuple[Case, int]], recipe: EvaluateRecipe, path: Path) -> None:
     """Answers go to the file as they come. Rows an engine does not answer wait: when too many do, the engine is gone and they are asked again another time."""
     waiting: list[dict[str, Any]] = []
-    with path.open("a", encoding="utf-8") as stream:
+    with path.open("a", encoding="utf-8", errors="replace") as stream:
 
         def keep() -> None:
             stream.writelines(json.dumps(a, ensure_ascii=False) + "\n" for a in waiting)
@@ -307,7 +312,7 @@ def _progress(todo: Sequence[tuple[Case, int]]) -> Iterator[tuple[Case, int]]:
 
 
 def _finish(folder: Path, head: dict[str, Any]) -> None:
-    rows = [casework.of_row(json.loads(line)) for line in (folder / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [casework.of_row(json.loads(line)) for line in _lines(folder / "cases.jsonl")]
     made = answers(folder / "answers.jsonl", rows)
     card = {
         "format": FORMAT,
@@ -352,8 +357,8 @@ def load(folder: str | Path, partial: bool = False) -> Run:
     if head.get("format") != FORMAT:
         raise RunError(f"{place}: format {head.get('format')}, not {FORMAT}", hint="it was made by another version of nl2dsl: run it again")
     try:
-        rows = [casework.of_row(json.loads(line)) for line in read_text(place / "cases.jsonl").splitlines()]
-    except (ValueError, KeyError, TypeError) as problem:
+        rows = [casework.of_row(json.loads(line)) for line in _lines(place / "cases.jsonl")]
+    except (ValueError, KeyError, TypeError, OSError) as problem:
         raise RunError(f"{place}/cases.jsonl: cannot be read: {problem}", hint="the folder is damaged: run it again with another `out`") from None
     if not rows or casework.digest(rows) != head.get("rows", {}).get("digest"):
         raise RunError(f"{place}/cases.jsonl: not the rows of this run", hint="the folder is damaged: run it again with another `out`")
