@@ -190,6 +190,7 @@ _TABLE = [
         variables 1 string
         parameters 1 string
         appsetting 1 string
+        agentParameters 1 string
         base64ToBinary 1
         binary 1
         dataUriToBinary 1
