@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -256,8 +256,6 @@ def _values(m: Measure, tries: Sequence[Scores]) -> list[Any]:
 
 
 def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
-    from dataclasses import replace
-
     return [replace(p, adjusted=q) for p, q in zip(pairs, statistics.holm([p.found.p for p in pairs]), strict=True)]
 
 
@@ -337,14 +335,11 @@ class Analysis:
 
     @cached_property
     def measures(self) -> list[Measure]:
-        """Those that some run has a figure for, in the order of `MEASURES`; execution equivalence always."""
+        """Those that some run has a figure for, group by group; execution equivalence always."""
         known = {m.name: m for run in self.runs for m in run.measures}
-        order = list(dict.fromkeys([*(m.name for m in MEASURES), *known]))
-        return [
-            known[name]
-            for name in order
-            if name == "execution equivalence" or any(self.figures[r.label, name].n for r in self.runs if (r.label, name) in self.figures)
-        ]
+        groups = list(dict.fromkeys(m.group for m in MEASURES))
+        measured = {name for (_, name), f in self.figures.items() if f.n} | {"execution equivalence"}
+        return sorted((m for m in known.values() if m.name in measured), key=lambda m: groups.index(m.group))
 
     @cached_property
     def figures(self) -> dict[tuple[str, str], Figure]:
