@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from flow_cases import CASES, CATALOG, QUIET, expected, findings, marks
 
+from flow_cases import CASES, CATALOG, QUIET, expected, findings, marks
 from nl2dsl.dsl.checker import CHECKS, Missing, check, missing
 from nl2dsl.dsl.diagnostics import CODES, errors
 from nl2dsl.dsl.text import parse

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from flow_cases import CASES, findings
-
 from nl2dsl.dsl.diagnostics import CODES, Diagnostic, Edit, Fix, errors, render, summary
 from nl2dsl.dsl.text import parse
 from nl2dsl.dsl.tree import Span

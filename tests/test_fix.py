@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-import trees
-from flow_cases import CASES, CATALOG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import trees
+from flow_cases import CASES, CATALOG
 from nl2dsl.dsl import fix
 from nl2dsl.dsl.diagnostics import errors
 from nl2dsl.dsl.text import unparse
@@ -31,18 +31,24 @@ def mended(steps: str) -> str:
         ('shared_sheet.GetRowss({ "table": "t", });', 'shared_sheet.GetRows({ "table": "t", });'),
         ('shared_maill.Send({ "message/To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
         ('shared_mail.Send({ "To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
-        ('shared_mail.Send({ "message/To": "a", "message/Importance": "high" });', 'shared_mail.Send({ "message/To": "a", "message/Importance": "High" });'),
+        (
+            'shared_mail.Send({ "message/To": "a", "message/Importance": "high" });',
+            'shared_mail.Send({ "message/To": "a", "message/Importance": "High" });',
+        ),
         ('shared_mail.Send({ "message/IsHtml": "True" });', 'shared_mail.Send({ "message/IsHtml": true });'),
         ('shared_mail.Send({ "message/To": "a", "message/To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
         ('builtin.Compose({ "inputs": formatDateTme(utcNow(), "YYYY") });', 'builtin.Compose({ "inputs": formatDateTime(utcNow(), "yyyy") });'),
         ('builtin.Compose({ "inputs": triggerOutput.body });', 'builtin.Compose({ "inputs": triggerOutputs.body });'),
-        ("let n: int = 1;\nn += 1;\nbuiltin.Compose({ \"inputs\": n });", 'let n: integer = 1;\nn += 1;\nbuiltin.Compose({ "inputs": n });'),
+        ('let n: int = 1;\nn += 1;\nbuiltin.Compose({ "inputs": n });', 'let n: integer = 1;\nn += 1;\nbuiltin.Compose({ "inputs": n });'),
         ('let n = 1;\n\nshared_mail.Send({ "message/To": "a" });', '\nshared_mail.Send({ "message/To": "a" });'),
-        ('let a = 1;\nlet b = a;\n', ""),
+        ("let a = 1;\nlet b = a;\n", ""),
         ('shared_mail.Send({ "message/To": "a@x.y;A@x.y" });', 'shared_mail.Send({ "message/To": "a@x.y" });'),
         ("builtin.Compose({ 'inputs': 'x' })", 'builtin.Compose({ "inputs": "x" });'),
         ('builtin.Compose({ "inputs": [1 2] });', 'builtin.Compose({ "inputs": [1, 2] });'),
-        ('if (1 = triggerOutputs.body.n) {  // odd\n  builtin.Compose({ "inputs": 1 });\n}', 'if (1 == triggerOutputs.body.n) {  // odd\n  builtin.Compose({ "inputs": 1 });\n}'),
+        (
+            'if (1 = triggerOutputs.body.n) {  // odd\n  builtin.Compose({ "inputs": 1 });\n}',
+            'if (1 == triggerOutputs.body.n) {  // odd\n  builtin.Compose({ "inputs": 1 });\n}',
+        ),
     ],
 )
 def test_what_is_beyond_doubt_is_mended(steps: str, better: str) -> None:
@@ -120,7 +126,9 @@ def test_mending_any_flow_keeps_the_promises(flow) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(sorted(SOURCES)), st.integers(0, 10_000), st.integers(0, 12), st.sampled_from(["", ";", '"', "x", "{", "}", "let a = 1;\n", "'"]))
+@given(
+    st.sampled_from(sorted(SOURCES)), st.integers(0, 10_000), st.integers(0, 12), st.sampled_from(["", ";", '"', "x", "{", "}", "let a = 1;\n", "'"])
+)
 def test_mending_a_damaged_case_keeps_the_promises(name: str, place: int, length: int, text: str) -> None:
     source = SOURCES[name]
     start = place % (len(source) + 1)

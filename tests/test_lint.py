@@ -41,7 +41,10 @@ def test_a_deprecated_operation_names_its_successor() -> None:
 
 
 def test_the_list_of_a_result_is_named_where_a_loop_takes_the_whole() -> None:
-    source = EVERY_DAY + 'outputs_x = shared_sharepointonline.GetItems({ "dataset": "s", "table": "t" });\nfor (i of outputs_x.body) {\n  builtin.Compose({ "inputs": i });\n}'
+    source = (
+        EVERY_DAY
+        + 'outputs_x = shared_sharepointonline.GetItems({ "dataset": "s", "table": "t" });\nfor (i of outputs_x.body) {\n  builtin.Compose({ "inputs": i });\n}'
+    )
     assert hint(source, "C508") == "its list is `value`: add `.value`"
 
 
@@ -60,10 +63,14 @@ def test_dataverse_rows_are_the_same_in_the_singular_and_the_plural() -> None:
         "triggerOutputs = await shared_commondataserviceforapps.SubscribeWebhookTrigger({\n"
         '  "subscriptionRequest/message": 3,\n  "subscriptionRequest/entityname": "account",\n  "subscriptionRequest/scope": 4\n});\n'
     )
-    update = 'shared_commondataserviceforapps.UpdateOnlyRecord({ "entityName": "accounts", "recordId": triggerOutputs.body.accountid, "item/name": "x" });'
+    update = (
+        'shared_commondataserviceforapps.UpdateOnlyRecord({ "entityName": "accounts", "recordId": triggerOutputs.body.accountid, "item/name": "x" });'
+    )
     assert [code for code, _ in said(trigger + update)] == ["L803"]
     assert said(trigger + update.replace('"accounts"', '"contacts"')) == []
-    filtered = trigger.replace('"subscriptionRequest/scope": 4', '"subscriptionRequest/scope": 4,\n  "subscriptionRequest/filteringattributes": "status"')
+    filtered = trigger.replace(
+        '"subscriptionRequest/scope": 4', '"subscriptionRequest/scope": 4,\n  "subscriptionRequest/filteringattributes": "status"'
+    )
     assert said(filtered + update) == []
 
 
@@ -136,7 +143,9 @@ def test_recipients_are_kept_in_order_each_once() -> None:
 
 
 def test_a_schedule_with_values_only_the_run_knows_is_not_judged() -> None:
-    flow, _ = parse('await commonTrigger.Recurrence({ "frequency": "[parameters(\'f\')]", "interval": parameters("n"), "hours": ["[parameters(\'h\')]"] });')
+    flow, _ = parse(
+        'await commonTrigger.Recurrence({ "frequency": "[parameters(\'f\')]", "interval": parameters("n"), "hours": ["[parameters(\'h\')]"] });'
+    )
     assert flow is not None
     assert list(check_schedule(flow.trigger)) == []
 

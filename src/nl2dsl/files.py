@@ -27,7 +27,11 @@ _UNPACKED = 1 << 30  # bytes of a packed file; more is no text of ours
 
 def read_text(path: str | Path) -> str:
     """The text of a UTF-8 file (packed if its name ends in `.gz`); line ends and a byte order mark do not matter."""
-    data = read_bytes(path)
+    return decoded(read_bytes(path), path)
+
+
+def decoded(data: bytes, path: str | Path) -> str:
+    """The text of UTF-8 bytes, which came from `path`, with line ends made `\\n` and no byte order mark."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
