@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,10 @@ DEPTH = 8  # objects inside one another; what lies deeper is given as a whole
 KEYS = 2_000  # keys of one operation; the largest known has 255
 OUTPUTS = 1_000
 NAME = 500  # characters of a key or an operation id
+
+
+# The same schemas stand under many operations: their keys are put into words once.
+_role, _output_role, _title = (lru_cache(maxsize=1 << 15)(f) for f in (role_of, output_role, parameter_title))
 
 
 def is_hidden(of: Json) -> bool:
@@ -45,31 +50,32 @@ class Keys:
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
 
-    def flatten(self, key: str, schema: Json, required: bool, hidden: bool, above: tuple[str, ...]) -> Iterator[Parameter]:
+    def flatten(self, key: str, schema: Json, required: bool, hidden: bool, above: tuple[str, ...], shown: str = "") -> Iterator[Parameter]:
         """The leaves of an object schema as `key/property`.
 
-        A required field of an object that may be left out is not required. An object inside itself (`above` are the references on the way here) is given as a whole.
+        A required field of an object that may be left out is not required; a field is `shown` like its object unless it says otherwise. An object inside itself (`above`
+        are the references on the way here) is given as a whole.
         """
+        shown = shown_as(schema) or shown
         properties = mapping(schema.get("properties"))
-        if type_of(schema) != "object" or not properties or len(above) > DEPTH:
-            yield self.leaf(key, schema, required, hidden)
+        if type_of(schema) != "object" or not properties or len(above) > DEPTH or self.schemas.exhausted:
+            yield self.leaf(key, schema, required, hidden, shown)
             return
         if is_open(schema):
-            yield self.leaf(key, schema, False, hidden)
+            yield self.leaf(key, schema, False, hidden, shown)
         needed = set(map(str, listed(schema, "required")))
         for name, raw in properties.items():
             child = self.schemas.fold(raw)
             below = f"{key}/{name}" if key else str(name)
-            if child.get("readOnly") is True or len(below) > NAME:
+            if child.get("readOnly") is True or len(below) > NAME or self.schemas.exhausted:
                 continue
             asked, unseen, ref = required and name in needed, hidden or is_hidden(child), self.schemas.ref(raw)
             if ref and ref in above:
-                yield self.leaf(below, child, asked, unseen)
+                yield self.leaf(below, child, asked, unseen, shown)
             else:
-                yield from self.flatten(below, child, asked, unseen, (*above, ref))
+                yield from self.flatten(below, child, asked, unseen, (*above, ref), shown)
 
-    def leaf(self, key: str, schema: Json, required: bool, hidden: bool) -> Parameter:
-        self.schemas.spend()
+    def leaf(self, key: str, schema: Json, required: bool, hidden: bool, shown: str = "") -> Parameter:
         format = text(schema, "format")[:80]
         type = "object" if is_open(schema) else type_of(schema)
         if type == "string" and format in ("binary", "byte"):
@@ -80,14 +86,14 @@ class Keys:
             key,
             type,
             required=required and not hidden,
-            title=title if 0 < len(title) <= 120 else parameter_title(key),
+            title=title if 0 < len(title) <= 120 else _title(key),
             enum=enum,
             default=_default(schema.get("default")),
             format=format,
             open=is_open(schema),
             internal=hidden,
-            role=role_of(key, type, format, bool(enum)),
-            visibility=shown_as(schema),
+            role=_role(key, type, format, bool(enum)),
+            visibility=shown_as(schema) or shown,
             dynamic=tuple(d for d in DYNAMIC if f"x-ms-dynamic-{d}" in schema),
             items=type_of(self.schemas.fold(schema.get("items"))) if type == "array" else "",
         )
@@ -112,7 +118,7 @@ class Keys:
         for name, raw in mapping(schema.get("properties")).items():
             child = self.schemas.fold(raw)
             key = f"{prefix}{name}"
-            if is_hidden(child) or len(key) > NAME:
+            if is_hidden(child) or len(key) > NAME or self.schemas.exhausted:
                 continue
             type = type_of(child)
             if type == "array":
@@ -122,7 +128,7 @@ class Keys:
             elif child.get("properties") and depth < 2:
                 yield from self.fields(key + "/", child, depth + 1)
             else:
-                role = output_role(key)
+                role = _output_role(key)
                 yield Output(key, role, OUTPUT_TYPES.get(role, "any") if type == "any" else type)
 
 

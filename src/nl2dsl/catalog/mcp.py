@@ -8,6 +8,7 @@ Nested objects become flat keys (`address/city`), as everywhere in a flow.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 
 from nl2dsl.catalog.keys import KEYS, NAME, Keys
@@ -87,7 +88,8 @@ def _operation(given: Json, connector: Connector, warnings: dict[str, None]) -> 
     schemas = Schemas(schema)
     keys = Keys(schemas)
     root = schemas.fold(schema)
-    parameters = {p.name: p for p in keys.flatten("", {"type": "object", **root}, True, False, ("",)) if p.name}
+    found = islice(keys.flatten("", {"type": "object", **root}, True, False, ("",)), KEYS)
+    parameters = {p.name: p for p in found if p.name}
     title = text(tool, "title") or text(mapping(tool.get("annotations")), "title") or title_of(_words(name), "action")
     output = mapping(tool.get("outputSchema"))
     result = Keys(Schemas(output))
@@ -100,7 +102,7 @@ def _operation(given: Json, connector: Connector, warnings: dict[str, None]) -> 
         "action",
         title=title[:200],
         summary=first_sentence(text(tool, "description")) or summary_of(title[:200], "action", connector.title),
-        parameters=tuple(parameters.values())[:KEYS],
+        parameters=tuple(parameters.values()),
         outputs=outputs,
     )
 

@@ -28,6 +28,7 @@ from nl2dsl.catalog.sources import Source, sources
 from nl2dsl.errors import CatalogError
 
 _BUILTIN = Path(__file__).with_name("builtin.jsonl.gz")
+FAILED = "the importer failed on it"
 _KINDS = {"trigger", "action", "any"}
 _TYPES = {"string", "integer", "number", "boolean", "array", "object", "any", "file"}
 _SHAPE = 'each line should be an object such as {"id": "shared_x.Get", "description": "gets one row"}'
@@ -36,7 +37,7 @@ _FLAG_KEYS = ("batch", "deprecated", "internal", "verified")
 
 
 @dataclass
-class _Gathering:
+class Gathering:
     """What reading has gathered so far; later entries replace earlier ones of the same id."""
 
     name: str = ""  # the id of the connector, where the person gives it
@@ -89,9 +90,9 @@ def load(paths: Iterable[str | Path] | str | Path, with_builtin: bool = False) -
 
     A file that was named and holds no operation raises; one in a folder or archive is told in the warnings, unless there is no other.
     """
-    found = _Gathering()
+    found = Gathering()
     for path in [paths] if isinstance(paths, (str, Path)) else paths:
-        reports = _read_path(path, found, iter)
+        reports = read_path(path, found, iter)
         refused = [r for r in reports if r.reason]
         if len(refused) == len(reports):
             raise CatalogError(refused[0].reason, refused[0].hint)
@@ -126,12 +127,12 @@ def gather(
 ) -> Gathered:
     """Everything that can be read at `paths` as one catalog; what cannot is a report, never an exception. `name` is the id of the connector,
     `watch` passes the sources on one by one, for a progress bar."""
-    found = _Gathering(name)
-    reports = [report for path in paths for report in _read_path(path, found, watch)]
+    found = Gathering(name)
+    reports = [report for path in paths for report in read_path(path, found, watch)]
     return Gathered(_catalog_of(found, with_builtin), reports)
 
 
-def _catalog_of(found: _Gathering, with_builtin: bool) -> Catalog:
+def _catalog_of(found: Gathering, with_builtin: bool) -> Catalog:
     if not with_builtin:
         return Catalog(found.operations, found.connectors.values(), found.warnings)
     rows, connectors = _shipped()
@@ -164,7 +165,7 @@ def write(catalog: Catalog, path: str | Path) -> None:
 # --- files
 
 
-def _read_path(path: str | Path, found: _Gathering, watch: Callable[[list[Source]], Iterable[Source]]) -> list[Report]:
+def read_path(path: str | Path, found: Gathering, watch: Callable[[list[Source]], Iterable[Source]]) -> list[Report]:
     try:
         with sources(path) as files:
             return [_read_source(source, found) for source in watch(files)]
@@ -172,9 +173,9 @@ def _read_path(path: str | Path, found: _Gathering, watch: Callable[[list[Source
         return [Report(str(path), reason=str(e), hint=e.hint)]
 
 
-def _read_source(source: Source, found: _Gathering) -> Report:
+def _read_source(source: Source, found: Gathering) -> Report:
     """Reads one file into what was found, all of it or, when it is refused, nothing."""
-    fresh = _Gathering(found.name, documents=found.documents)
+    fresh = Gathering(found.name, documents=found.documents)
     try:
         read_file(source, fresh)
     except _NoCatalog as e:
@@ -183,6 +184,8 @@ def _read_source(source: Source, found: _Gathering) -> Report:
         return Report(source.name, reason=_with_name(str(e), source.name), hint=e.hint)
     except RecursionError:
         return Report(source.name, reason=f"{source.name}: nested too deeply", hint="is it a catalog?")
+    except Exception as e:  # nothing is known to come here; a thousand other files shall not be lost for the one that does
+        return Report(source.name, reason=f"{source.name}: {FAILED}: {type(e).__name__}: {e}", hint="please report it, with the file")
     if not fresh.operations:
         hint = "its `paths` hold no operation" if fresh.connectors else _SHAPE
         return Report(source.name, reason=fresh.warnings[0] if fresh.warnings else f"{source.name}: no operation in it", hint=hint)
@@ -202,7 +205,7 @@ class _NoCatalog(CatalogError):
     """A readable document that is something else."""
 
 
-def read_file(source: Source, found: _Gathering) -> None:
+def read_file(source: Source, found: Gathering) -> None:
     """Reads one file, whatever it is. Raises `CatalogError`."""
     text = source.text()
     if not text.strip():
@@ -236,7 +239,7 @@ def _is_json(line: str) -> bool:
         return False
 
 
-def _read_document(document: object, source: Source, found: _Gathering) -> None:
+def _read_document(document: object, source: Source, found: Gathering) -> None:
     """A whole JSON or YAML value: an OpenAPI description, a tool list, a list of rows, or one row."""
     if is_openapi(document):
         assert isinstance(document, Mapping)
@@ -253,7 +256,7 @@ def _read_document(document: object, source: Source, found: _Gathering) -> None:
         found.add(operation, source.name)
 
 
-def _read_entries(document: object, source: Source, found: _Gathering) -> None:
+def _read_entries(document: object, source: Source, found: Gathering) -> None:
     rows = document if isinstance(document, list) else document.get("operations", [document]) if isinstance(document, Mapping) else None
     if not isinstance(rows, list) or not any(isinstance(r, Mapping) and ("id" in r or "connector" in r) for r in rows):
         what = next((what for keys, what in _OTHERS if isinstance(document, Mapping) and keys <= document.keys()), "")
@@ -280,7 +283,7 @@ _INSTEAD = {
 }
 
 
-def _read_lines(text: str, source: Source, found: _Gathering) -> None:
+def _read_lines(text: str, source: Source, found: Gathering) -> None:
     answers: list[object] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -303,7 +306,7 @@ def _read_lines(text: str, source: Source, found: _Gathering) -> None:
 # --- rows
 
 
-def _read_row(row: object, where: str, found: _Gathering) -> None:
+def _read_row(row: object, where: str, found: Gathering) -> None:
     try:
         if isinstance(row, Mapping) and "id" not in row and isinstance(row.get("connector"), str):
             found.connectors[row["connector"]] = Connector(

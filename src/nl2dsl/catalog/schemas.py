@@ -1,8 +1,8 @@
 """The schemas of one API description, made plain: references followed, parts folded together.
 
 In: a document. Out: for a schema anywhere in it, one mapping with `type`, `properties`, `required` … and no `$ref`, `allOf`, `oneOf`, `anyOf` on its first level. Circular
-references end, references that lead nowhere become empty schemas with a warning, and a document whose schemas multiply without end raises `CatalogError` after a fixed
-amount of work instead of running for ever.
+references end, and references that lead nowhere become empty schemas with a warning. Every schema is folded once; a document whose schemas multiply without end runs out of
+its budget (`exhausted`) instead of running for ever, and whoever unfolds them stops.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from nl2dsl.errors import CatalogError
 
 Json = Mapping[str, Any]
-WORK = 300_000  # schemas looked at; the largest connector known needs some 30,000
+WORK, WORK_EACH = 200_000, 500  # schemas looked at: by the document and by each of its operations; large connectors need 4,000 in all
 _CHAIN = 32  # references that lead to references
 _TYPES = {"string", "integer", "number", "boolean", "array", "object", "file"}
 # Spellings of types that no standard knows but files have; anything else may be any value.
@@ -68,21 +68,21 @@ class Schemas:
     def __init__(self, document: Json) -> None:
         self.document = document
         self.warnings: dict[str, None] = {}
-        self._work = 0
+        self._left = WORK + WORK_EACH * len(mapping(document.get("paths")))
         self._targets: dict[str, Json] = {}
-        self._folded: dict[str, Json] = {}
-        self._folding: set[str] = set()
+        self._folded: dict[int, tuple[object, Json]] = {}  # by the identity of a schema, which is held so that no other gets its identity
+        self._folding: set[int] = set()
 
     def warn(self, what: str) -> None:
         self.warnings[what] = None
 
-    def spend(self) -> None:
-        """One more unit of work. Raises `CatalogError` when it is too much."""
-        self._work += 1
-        if self._work > WORK:
-            raise CatalogError(
-                "its schemas contain one another too often to be read", "simplify the description, or leave out what flows do not need"
-            )
+    @property
+    def exhausted(self) -> bool:
+        """Whether so much was unfolded that something must be wrong; asking counts."""
+        self._left -= 1
+        if self._left < 0:
+            self.warn("its schemas contain one another too often: what is left of them is given as a whole")
+        return self._left < 0
 
     def ref(self, value: object) -> str:
         found = mapping(value).get("$ref")
@@ -129,27 +129,28 @@ class Schemas:
 
     def fold(self, value: object) -> Json:
         """A schema with its references followed and its parts folded in."""
-        self.spend()
-        ref = self.ref(value)
-        if not ref or len(mapping(value)) > 1:
-            return self._fold(self.resolve(value), ref)
-        if ref not in self._folded:
-            self._folded[ref] = self._fold(self.resolve(value), ref)
-        return self._folded[ref]
+        given = mapping(value)
+        if not any(k in given for k in ("$ref", "allOf", "oneOf", "anyOf")):
+            return given
+        identity = id(value)
+        known = self._folded.get(identity)
+        if known is None:
+            if identity in self._folding:  # it is a part of itself
+                return {}
+            self._folding.add(identity)
+            try:
+                known = self._folded[identity] = (value, self._fold(given))
+            except RecursionError:
+                raise CatalogError("its schemas are nested too deeply", "simplify the description") from None
+            finally:
+                self._folding.discard(identity)
+        return known[1]
 
-    def _fold(self, found: Json, ref: str) -> Json:
-        if not any(k in found for k in ("allOf", "oneOf", "anyOf")):
-            return found
-        if ref in self._folding:  # it is a part of itself
-            return {}
+    def _fold(self, given: Json) -> Json:
+        ref = self.ref(given)
         if ref:
-            self._folding.add(ref)
-        try:
-            return self._choices(self._parts(found))
-        except RecursionError:
-            raise CatalogError("its schemas are nested too deeply", "simplify the description") from None
-        finally:
-            self._folding.discard(ref)
+            given = {**self.fold(self._target(ref)), **{k: v for k, v in given.items() if k != "$ref"}}
+        return self._choices(self._parts(given))
 
     def _parts(self, found: Json) -> Json:
         """`allOf`: everything its parts say, and what stands beside it wins."""
