@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +12,31 @@ from hypothesis import strategies as st
 
 import trees
 from flow_cases import CASES, CATALOG
+from nl2dsl.cli import main
 from nl2dsl.dsl import fix
 from nl2dsl.dsl.diagnostics import errors
+from nl2dsl.dsl.near import nearest, slips
 from nl2dsl.dsl.text import unparse
+
+
+@pytest.mark.parametrize(
+    ("word", "words", "near"),
+    [
+        ("mial", ["mail", "main"], ("mail", False)),  # too short to be sure
+        ("outputs_mial", ["outputs_mail", "outputs_main"], ("outputs_mail", True)),
+        ("GetRowz", ["GetRow", "GetRows"], ("GetRow", False)),
+        ("GETROWS", ["GetRow", "GetRows"], ("GetRows", True)),
+        ("formatDateTme", ["formatDateTime", "formatNumber"], ("formatDateTime", True)),
+        ("something", ["else"], ("", False)),
+    ],
+)
+def test_a_name_is_sure_when_no_other_comes_close(word: str, words: list[str], near: tuple[str, bool]) -> None:
+    assert nearest(word, words) == near
+
+
+def test_swapped_letters_are_one_slip() -> None:
+    assert [slips("mial", "mail"), slips("a", ""), slips("abc", "abd"), slips("", "")] == [1, 1, 1, 0]
+
 
 HEAD = 'triggerOutputs = await commonTrigger.Recurrence({ "frequency": "Day" });\n'
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in CASES}
@@ -28,7 +52,7 @@ def mended(steps: str) -> str:
     ("steps", "better"),
     [
         ('shared_mail.send({ "message/To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
-        ('shared_sheet.GetRowss({ "table": "t", });', 'shared_sheet.GetRows({ "table": "t", });'),
+        ('shared_mail.Sendd({ "message/To": "a", });', 'shared_mail.Send({ "message/To": "a", });'),
         ('shared_maill.Send({ "message/To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
         ('shared_mail.Send({ "To": "a" });', 'shared_mail.Send({ "message/To": "a" });'),
         (
@@ -58,7 +82,8 @@ def test_what_is_beyond_doubt_is_mended(steps: str, better: str) -> None:
 @pytest.mark.parametrize(
     ("steps", "code"),
     [
-        ("shared_mail.Snd({});", "N201"),  # too far from anything
+        ("shared_mail.Snd({});", "N201"),  # short words are near to many
+        ('shared_sheet.GetRowz({ "table": "t" });', "N201"),  # GetRow or GetRows
         ("shared_mail.SendOld({});", "N206"),
         ('builtin.Compose({ "inputs": formatDateTime(utcNow(), "yyyy-mm-dd") });', "P311"),
         ('shared_mail.Send({ "message/To": "a", "message/To": "b" });', "P302"),
@@ -79,7 +104,7 @@ def test_what_leaves_a_doubt_is_only_suggested(steps: str, code: str) -> None:
 
 
 def test_a_name_that_would_bring_new_mistakes_is_not_changed() -> None:
-    steps = 'shared_sheet.GetRowss({ "a": 1, "b": 2, "c": 3 });'
+    steps = 'shared_sheet.UpdatRow({ "a": 1, "b": 2, "c": 3 });'
     assert mended(steps) == steps
 
 
@@ -90,7 +115,7 @@ def test_comments_and_layout_around_a_change_stay() -> None:
 
 def test_what_was_done_is_told_in_order() -> None:
     result = fix.mend(HEAD + "let n = 1", CATALOG)
-    assert [(d.code, f.title) for d, f in result.done] == [("S102", "add `;`"), ("R409", "remove `n`")]
+    assert [(d.code, f.title) for d, f in result.done] == [("S105", "add `;`"), ("R409", "remove `n`")]
     assert result.left == ()
 
 
@@ -133,3 +158,34 @@ def test_mending_a_damaged_case_keeps_the_promises(name: str, place: int, length
     source = SOURCES[name]
     start = place % (len(source) + 1)
     check_mending(source[:start] + text + source[start + length :])
+
+
+# --- the verb
+
+
+def test_check_fix_changes_the_file_and_keeps_its_line_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.flow"
+    path.write_bytes(b'\xef\xbb\xbf// hello\r\nawait commonTrigger.Recurrence({ "frequency": "day",  "interval": 1 });\r\n')
+    assert main(["check", "--fix", str(path)]) == 0
+    assert path.read_bytes() == b'\xef\xbb\xbf// hello\r\nawait commonTrigger.Recurrence({ "frequency": "Day",  "interval": 1 });\r\n'
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f'{path}: P304: write `"Day"`\n1 file: nothing to say\n'
+
+
+def test_check_fix_leaves_a_file_alone_that_needs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.flow"
+    path.write_bytes(b'await commonTrigger.Recurrence( { "frequency": "Day", "interval": 1 } );')
+    before = path.stat().st_mtime_ns
+    assert main(["check", "--fix", str(path)]) == 0
+    assert path.stat().st_mtime_ns == before
+
+
+def test_check_as_json_has_the_fixes_with_their_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = 'await commonTrigger.Recurrence({ "frequency": "day", "interval": 1 });\n'
+    path = tmp_path / "a.flow"
+    path.write_text(source, encoding="utf-8")
+    assert main(["check", "--json", str(path)]) == 1
+    row = json.loads(capsys.readouterr().out)
+    assert row["fixes"] == [{"title": 'write `"Day"`', "safe": True, "edits": [{"start": 46, "end": 51, "text": '"Day"'}]}]
+    assert source[46:51] == '"day"'

@@ -134,7 +134,7 @@ def _unknown(call: Call, catalog: Catalog) -> Diagnostic:
         return Diagnostic("N202", f"there is no connector `{call.connector}`", call.span, hint=hint, fixes=fixes)
     near = catalog.nearest(call.id, 1)
     what = f"connector `{call.connector}` has no operation `{call.operation}`" if call.connector else f"there is no operation `{call.operation}`"
-    sure = bool(near) and nearest(call.id, catalog.ids(call.connector)) == (near[0], True)
+    sure = bool(near) and nearest(call.operation, [split_id(id)[1] for id in catalog.ids(call.connector)]) == (split_id(near[0])[1], True)
     return Diagnostic("N201", what, call.span, hint=f"did you mean `{near[0]}`?" if near else "", fixes=_called(call, near[0], sure) if near else ())
 
 

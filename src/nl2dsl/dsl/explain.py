@@ -236,7 +236,9 @@ def _too_early(spot: _Spot, lexer: Lexer) -> Problem:
     hint = "add `;`" if spot.takes("SEMI") else "add `until (condition);`" if spot.takes("UNTIL") else _expected(spot)
     if spot.takes("AT"):
         hint = "an annotation stands above the step it belongs to"
-    return _missing_at(spot, "something", hint)._as("S105", f"the text ends after {_quote(spot.previous)}")
+    place = spot.previous.end_pos
+    fixes = (Fix.text(Span(place, place), ";", "add `;`", True),) if hint == "add `;`" else ()
+    return _missing_at(spot, "something", hint, fixes)._as("S105", f"the text ends after {_quote(spot.previous)}")
 
 
 def _quote(word: Word) -> str:

@@ -41,7 +41,7 @@ class Problem(Exception):
         self.diagnostic = Diagnostic(code, message, span, "error", hint, fixes)
 
     def _as(self, code: str, message: str) -> Problem:
-        return Problem(code, message, self.diagnostic.span, self.diagnostic.hint)
+        return Problem(code, message, self.diagnostic.span, self.diagnostic.hint, self.diagnostic.fixes)
 
 
 # --- words ---------------------------------------------------------------------------------------------------------------------

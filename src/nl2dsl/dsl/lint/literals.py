@@ -6,6 +6,7 @@ In: literals with the key they are given for. Out: findings, or what is wrong in
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 # Shapes that only credentials have; a placeholder (`<key>`, `xxxx`, an expression of a deployment template) has none of them.
@@ -130,8 +131,9 @@ def format_problem(text: str) -> tuple[str, str]:
     return "", ""
 
 
-def _outside_quotes(text: str, change) -> str:  # type: ignore[no-untyped-def]
-    pieces, position = [], 0
+def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
+    pieces: list[str] = []
+    position = 0
     for quoted in _QUOTED.finditer(text):
         pieces += [change(text[position : quoted.start()]), quoted[0]]
         position = quoted.end()
