@@ -88,7 +88,7 @@ def test_mistakes_of_control_and_values_are_told() -> None:
 
 
 def test_the_nearest_right_answer_is_the_one_that_counts() -> None:
-    case = Case("c", "q", answers=(("m.On", "t.Post"), ("m.On", "m.Send")))
+    case = Case("c", "say hi to anna", answers=(("m.On", "t.Post"), ("m.On", "m.Send")))
     s = score(case, answer("m.On", "m.Send", control=()), CATALOG)
     assert s.exact and s.similarity == 1 and s.order == 1 and s.mistakes == ()
 
