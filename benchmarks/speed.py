@@ -52,9 +52,9 @@ def decoding(generator: Any, queries: list[str]) -> list[tuple[int, int]]:
     sizes: list[tuple[int, int]] = []
     for n, query in enumerate(progress(queries, "jumps")):
         read, ids = engine.read(query)
-        retrieved = engine.embed([query])[0]
+        retrieved = engine.retrieve(ids)
         for jump in (True, False) if n % 2 else (False, True):
-            scorer = engine.start(ids, retrieved, vocabulary)
+            scorer = engine.start(ids, vocabulary, retrieved)
             start = time.perf_counter()
             found = search(scorer, Automaton(tables.list, read), tables, jump=jump)
             times[jump].append(time.perf_counter() - start)
@@ -72,7 +72,7 @@ def automaton_cost(generator: Any, queries: list[str]) -> None:
     tables = vocabulary.tables
     for query in queries[:40]:
         read, ids = engine.read(query)
-        decisions = search(engine.start(ids, engine.embed([query])[0], vocabulary), Automaton(tables.list, read), tables).decisions
+        decisions = search(engine.start(ids, vocabulary), Automaton(tables.list, read), tables).decisions
         for _ in range(5):
             automaton, start = Automaton(tables.list, read), time.perf_counter()
             for decision in decisions:

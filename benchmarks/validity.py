@@ -126,7 +126,7 @@ def main(words: list[str] | None = None) -> int:
 
         def modelled(query: Query, budget: int, constrain: Constrain) -> Found:
             _, ids = engine.read(query.text)
-            scorer = engine.start(ids, engine.embed([query.text])[0], generator.vocabulary)
+            scorer = engine.start(ids, generator.vocabulary)
             return search(scorer, Automaton(tables.list, query), tables, budget=budget, constrain=constrain)
 
         rows += [measure("model", modelled, reads, tables, catalog, c) for c in ("typed", "grammar", "none")]

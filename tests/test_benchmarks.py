@@ -33,7 +33,7 @@ def test_without_a_model_that_is_said(benchmark, capsys: pytest.CaptureFixture[s
 
 def test_retrieval_of_a_file_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert retrieval.main(["nowhere.jsonl"]) == 2
-    assert capsys.readouterr().err.startswith("error: no corpus file")
+    assert capsys.readouterr().err.startswith("error: nowhere.jsonl: no such file")
 
 
 def test_requests_are_those_that_training_leaves_out() -> None:

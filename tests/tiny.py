@@ -18,6 +18,7 @@ from nl2dsl.corpus.requests import Request
 from nl2dsl.decoding.tables import Tables, build
 from nl2dsl.dsl import sketch
 from nl2dsl.training import retriever
+from nl2dsl.training.embedded import stacked
 from nl2dsl.training.generator import Banks, Model
 from nl2dsl.training.network import WIDTH, Size
 from nl2dsl.training.rows import FixedSets, Row, rows
@@ -87,7 +88,7 @@ class Trained:
     queries: dict[str, torch.Tensor]
 
     def retrieved(self, batch: Any) -> torch.Tensor:
-        return torch.stack([self.queries[r.query] for r in batch])
+        return stacked([self.queries[r.query] for r in batch])
 
 
 @cache
@@ -100,9 +101,7 @@ def trained(n: int, seed: int = 0, size: Size = SIZE) -> Trained:
     sets = FixedSets()
     made, _ = rows(((r.query, r.sketch, 1.0) for r in curated()), tables(), tokenizer(), sets)
     made = made[:n]
-    embedded = retriever.embed(encoder(), tokenizer(), [r.query for r in made])
+    read = retriever.read(encoder(), tokenizer(), [r.query for r in made])
     banks = Banks.of(tables())
     torch.manual_seed(seed)
-    return Trained(
-        Model(encoder(), size, banks), banks, made, torch.from_numpy(sets.matrix()), {r.query: e for r, e in zip(made, embedded, strict=True)}
-    )
+    return Trained(Model(encoder(), size, banks), banks, made, torch.from_numpy(sets.matrix()), {r.query: e for r, e in zip(made, read, strict=True)})

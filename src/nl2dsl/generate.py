@@ -107,10 +107,10 @@ class Generator:
             return Failed(self._facts(query, clock, {}), (wrong,))
         text = cleaned(query)
         with clock.stage("retrieve"):
-            retrieved = self.engine.embed([text])[0]
-        with clock.stage("prompt"):
             read, ids = self.engine.read(text)
-            scorer = self.engine.start(ids, retrieved, self.vocabulary)
+            retrieved = self.engine.retrieve(ids)
+        with clock.stage("prompt"):
+            scorer = self.engine.start(ids, self.vocabulary, retrieved)
         with clock.stage("decode"):
             from nl2dsl.decoding.actions import NotSayable, decode
             from nl2dsl.decoding.automaton import Automaton

@@ -2,8 +2,9 @@
 
 In: a `CorpusRecipe`. Out: `train.jsonl`, `validation.jsonl`, `test.jsonl` (F2NL-1K), `unseen.jsonl` and `card.json` in a folder. The same recipe gives the same bytes.
 
-Splits without leakage: a twentieth of the curated requests validates; the test rows are made of clauses and skeletons (operations and control in order) that no training
-row has; every request about one of the `held_out` connectors is kept for `unseen.jsonl`.
+Splits without leakage: a twentieth of the curated requests validates; clauses and skeletons (operations and control in order) are dealt to training or test before
+anything is drawn, so that test rows are drawn as training rows are and share neither with them; every request about one of the `held_out` connectors is kept for
+`unseen.jsonl`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -22,7 +23,11 @@ from typing import cast
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.corpus import noise, requests, sample, wording
+from nl2dsl.corpus import noise, requests, sample, stages, wording
+from nl2dsl.corpus.enrich import EnrichRecipe
+from nl2dsl.corpus.hygiene import SplitRecipe
+from nl2dsl.corpus.stages import FlowsRecipe, ParaphraseRecipe, ScrubRecipe, Settings
+from nl2dsl.corpus.teacher import TeacherRecipe
 from nl2dsl.dsl import checker, definition, sketch, tree, wiring
 from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.dsl.text import parse, unparse
@@ -34,6 +39,7 @@ HELD_OUT = (
     "shared_wdatp", "shared_pipedrive", "shared_typeform", "shared_keyvault", "shared_documentdb", "shared_googletasks", "shared_azuretables",
 )  # fmt: skip
 TEST_SHARE, VALIDATION_SHARE = 12, 20
+_STAGES = ("flows", "scrub", "teacher", "split", "paraphrase", "enrich")
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,18 @@ class CorpusRecipe:
     seed: int = 11
     held_out: tuple[str, ...] = HELD_OUT
     """Connectors that training never sees."""
+    flows: FlowsRecipe | None = None
+    """Production flows to be put into words; see `stages.py` for this and all below."""
+    scrub: ScrubRecipe = field(default_factory=ScrubRecipe)
+    teacher: TeacherRecipe = field(default_factory=TeacherRecipe)
+    split: SplitRecipe = field(default_factory=SplitRecipe)
+    paraphrase: ParaphraseRecipe | None = None
+    enrich: EnrichRecipe | None = None
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is more to do than curated and sampled requests."""
+        return any(part is not None for part in (self.flows, self.paraphrase, self.enrich))
 
 
 def bucket(text: str, n: int) -> int:
@@ -133,17 +151,18 @@ class _Builder:
     def sampled(self, shapes: list[Sketch], test: bool) -> Iterator[tuple[str, Sketch, str]]:
         inventory = wording.load()
         allowed = {o for o in self.catalog.operations if o.split(".", 1)[0] not in self.recipe.held_out}
-        n = self.recipe.test * 6 if test else self.recipe.sampled
+        n = self.recipe.test * 60 if test else self.recipe.sampled
         drawn = sample.sample(
             self.recipe.seed + test,
             n,
             inventory,
             operations=allowed,
-            shapes=() if test else shapes,
+            shapes=shapes,
             clauses=lambda c: (bucket(c.text, TEST_SHARE) == 0) == test,
         )
         for row in drawn:
-            yield row.query, row.sketch, "sampled"
+            if (bucket(skeleton(row.sketch), TEST_SHARE) == 0) == test:
+                yield row.query, row.sketch, "sampled"
 
     def rows(self, items: Iterable[tuple[str, Sketch, str]], split: str) -> Iterator[Example]:
         for query, s, source in items:
@@ -153,8 +172,42 @@ class _Builder:
 
 
 def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, object]:
-    """Writes the corpus and returns its card."""
-    catalog = catalog or catalogs.builtin()
+    """Writes the corpus and returns its card. Raises `CorpusError` for a corpus that leaks."""
+    catalog, out = catalog or catalogs.builtin(), Path(recipe.out)
+    card: dict[str, object] = {"recipe": _told(recipe), "catalog": catalog.digest}
+    if recipe.staged:
+        (out / "card.json").unlink(missing_ok=True)  # it appears when all is done
+        card |= _staged(recipe, catalog)
+    else:
+        counts, digests = _requested(recipe, catalog)
+        card |= {"counts": counts, "digests": digests}
+    card["digest"] = hashlib.sha256(json.dumps(card["digests"], sort_keys=True).encode()).hexdigest()
+    (out / "card.json").write_text(json.dumps(card, indent=1))
+    return card
+
+
+def _told(recipe: CorpusRecipe) -> dict[str, object]:
+    """The recipe as the card tells it: stages only where there are any."""
+    return {name: value for name, value in asdict(recipe).items() if recipe.staged or name not in _STAGES}
+
+
+def _staged(recipe: CorpusRecipe, catalog: Catalog) -> dict[str, object]:
+    """Curated and sampled requests as the first stage (none when `requests` is empty), then all the others."""
+    out = Path(recipe.out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = Settings(out, recipe.seed, recipe.teacher, recipe.flows, recipe.scrub, recipe.split, recipe.paraphrase, recipe.enrich)
+    work = stages.Stages(settings, catalog)
+    if recipe.requests:
+        sources = [*sorted(Path(recipe.requests).glob("*.requests")), *sorted(wording.FOLDER.glob("*.json*"))]
+        key = [{k: v for k, v in _told(recipe).items() if k not in (*_STAGES, "out")}, [hashlib.sha256(p.read_bytes()).hexdigest() for p in sources]]
+        files = [f"{split}.jsonl" for split in stages.SPLITS]
+        work.stage("requests", key, files, lambda: {"counts": _requested(recipe, catalog)[0]})
+    made = stages.run(work)
+    return {"counts": work.told.get("requests", {}).get("counts", {}), **made}
+
+
+def _requested(recipe: CorpusRecipe, catalog: Catalog) -> tuple[dict[str, int], dict[str, str]]:
+    """Curated, varied and sampled requests in four files: what they count and their digests."""
     builder, out = _Builder(recipe, catalog), Path(recipe.out)
     train, validation, unseen = builder.curated()
     digests = {
@@ -165,27 +218,28 @@ def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, obj
     rows = [*builder.rows(train, "train"), *builder.rows(builder.variants(train), "train"), *builder.rows(builder.sampled(shapes, False), "train")]
     digests["train"] = write(rows, out / "train.jsonl")
     known = {skeleton(sketch.parse(r.sketch)) for r in rows}
-    fresh = (item for item in builder.sampled([], True) if skeleton(item[1]) not in known)
+    fresh = (item for item in builder.sampled(shapes, True) if skeleton(item[1]) not in known)
     test = []
     for example in builder.rows(fresh, "test"):
         test.append(example)
         if len(test) == recipe.test:
             break
     digests["test"] = write(test, out / "test.jsonl")
-    card: dict[str, object] = {"recipe": asdict(recipe), "catalog": catalog.digest, "counts": dict(builder.counts), "digests": digests}
-    (out / "card.json").write_text(json.dumps(card, indent=1))
-    return card
+    return dict(builder.counts), digests
 
 
 def build_recipe(recipe: str | Path, overrides: Iterable[str] = ()) -> dict[str, object]:
     """Builds the corpus of a recipe file and tells on standard error what it holds."""
     made = recipes.load(recipe, CorpusRecipe, overrides)
-    if not any(Path(made.requests).glob("*.requests")):
+    if not any(Path(made.requests).glob("*.requests")) and not (made.flows and not made.requests):
         raise CorpusError(f"no `.requests` files in {made.requests}", hint="`requests` is a folder, seen from where the command runs")
     card = build(made)
     counts = cast("dict[str, int]", card["counts"])
-    for split in ("train", "validation", "test", "unseen"):
+    for split in stages.SPLITS if made.requests else ():
         print(f"{made.out}/{split}.jsonl: {sum(n for name, n in counts.items() if name.startswith(f'{split}:')):,} rows", file=sys.stderr)
+    for name, told in cast("dict[str, dict[str, object]]", card.get("stages", {})).items():
+        if name != "requests":
+            print(f"{name}: {', '.join(f'{what} {n:,}' for what, n in told.items() if isinstance(n, int))}", file=sys.stderr)
     return card
 
 

@@ -23,6 +23,7 @@ from nl2dsl.catalog.read import builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
 from nl2dsl.decoding.tables import Floats, Tables, assemble, build
 from nl2dsl.errors import EngineError, ModelError
+from nl2dsl.retrieval import spans
 
 WIDTH, CANDIDATES = 384, 16
 MAX_TOKENS = 160
@@ -79,6 +80,16 @@ class Embedded:
             hashed.update(path.name.encode() + path.read_bytes())
         return hashed.hexdigest()
 
+    @property
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """Input layers and biases of the decoder, by name."""
+        return self._inputs
+
+    @property
+    def residual(self) -> Floats:
+        """What was learned about each operation of the training's catalog beyond its text, (n, 384)."""
+        return self._stored["residual"]
+
     @cached_property
     def _stored(self) -> dict[str, NDArray[Any]]:
         """The shipped tables, read once."""
@@ -111,6 +122,10 @@ class Embedded:
             out[rows] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
         return out
 
+    def retrieve(self, ids: NDArray[np.int64]) -> Floats:
+        """What a request with these token ids is compared by, (1 + w, 384): the sentence and its spans."""
+        return spans.reading(self._encode("retriever", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0])
+
     def tables(self, catalog: Catalog) -> Tables:
         """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
         if catalog.digest == self.card.get("catalog"):
@@ -134,10 +149,11 @@ class Embedded:
         keys = tables.operations + np.vstack([learned, average])[rows]
         return Vocabulary(tables, np.ascontiguousarray(keys.T), (np.array(rows) < 0).astype(np.float32) * np.float32(self.card.get("novelty", 0.0)))
 
-    def start(self, ids: NDArray[np.int64], retrieved: Floats, vocabulary: Vocabulary) -> EmbeddedScorer:
-        """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is the query's embedding (384)."""
+    def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Floats | None = None) -> EmbeddedScorer:
+        """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is what `retrieve` gave for it, if it was asked before."""
+        found = spans.scores(self.retrieve(ids) if retrieved is None else retrieved, vocabulary.tables.operations)
         hidden = self._encode("encoder", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0]
-        return EmbeddedScorer(self, hidden, vocabulary.tables.operations @ retrieved, vocabulary)
+        return EmbeddedScorer(self, hidden, found, vocabulary)
 
 
 @dataclass

@@ -54,13 +54,14 @@ from nl2dsl.training.network import Size
 from nl2dsl.training.retriever import Pair
 from nl2dsl.training.rows import FixedSets, Row, query_of
 from nl2dsl.training.rows import rows as rows_of
+from nl2dsl.training.shipped import unpack
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 WORDS = "operations.jsonl"
 SPLITS = ("train", "validation", "unseen")
 DRAWN = ("sampled", "variant")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
-HERE = ("corpus", "out", "model", "wording", "catalog", "base")  # settings that are paths: where things lay, not what they were
+HERE = ("corpus", "out", "model", "wording", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
 
 
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
@@ -130,6 +131,8 @@ class TrainRecipe:
     """Only these connectors of the catalog, and only rows that need no other; all when empty."""
     base: str = ""
     """Folder of the sentence encoder to start from; the all-MiniLM-L6-v2 of the package when empty."""
+    start: str = ""
+    """Folder of weights to go on from, as another training left them, or of a shipped model; from the sentence encoder alone when empty."""
     seed: int = 0
     checkpoint: float = 120.0
     """The most seconds of training that a killed run has to take again."""
@@ -262,6 +265,26 @@ class _Run:
         self.words_digest = self._digest(Path(recipe.wording) / WORDS)
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
+        self.start = self._start()
+
+    def _start(self) -> Path | None:
+        """The folder of weights to go on from; a shipped model is unpacked beside what is made of it."""
+        if not self.recipe.start:
+            return None
+        folder = Path(self.recipe.start)
+        if (folder / "decoder.xml").exists():
+            unpacked = self.out / "start"
+            if not (unpacked / "writer.pt").exists():
+                unpack(folder, unpacked)
+            folder = unpacked
+        self._digest(folder / "retriever" / "model.safetensors")
+        return folder
+
+    @cached_property
+    def start_digests(self) -> list[str]:
+        """What the training goes on from, by content."""
+        names = ("retriever/model.safetensors", "encoder.pt", "writer.pt")
+        return [_of_file(self.start / name) for name in names if (self.start / name).exists()] if self.start else []
 
     def _digest(self, path: Path) -> str:
         if path.exists():
@@ -277,7 +300,7 @@ class _Run:
     def run(self) -> Path:
         r, began = self.recipe, time.monotonic()
         write_text(self.out / "recipe.toml", recipes.dump(r))
-        data = [self.base_digest, self.catalog.digest, self.digests, r.seed]
+        data = [self.base_digest, self.catalog.digest, self.digests, r.seed, *self.start_digests]
         tuned = self._stage(
             "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
         )
@@ -343,7 +366,7 @@ class _Run:
         self.journal.log(f"retriever: {len(found)} pairs")
         checkpoint = self._checkpoint("retriever", inputs)
         figures = retriever.train(
-            found, self.catalog, self.out / "retriever", start=self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
+            found, self.catalog, self.out / "retriever", start=self.start / "retriever" if self.start else self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
             batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, seed=self.recipe.seed, every=r.every,
             held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
@@ -365,16 +388,18 @@ class _Run:
             return assemble(self.catalog, stored["operations"], stored["parameters"], stored["enums"])
 
     def _queries(self, inputs: str) -> Figures:
-        """Embeddings of all queries: the retriever does not change while the generator is trained."""
+        """What all queries are compared by: the retriever does not change while the generator is trained."""
         queries = list(dict.fromkeys(row.query for found in self.data.values() for row, _ in found))
-        write({"queries": queries, "embeddings": retriever.embed(self._tuned(), self.tokenizer, queries).half()}, self.out / "queries.pt")
+        found = [one.half() for one in retriever.read(self._tuned(), self.tokenizer, queries)]
+        write({"queries": queries, "sizes": torch.tensor([len(one) for one in found]), "readings": torch.cat(found)}, self.out / "queries.pt")
         return {"queries": len(queries)}
 
     @cached_property
     def retrieved(self) -> Callable[[Sequence[Row]], Tensor]:
         stored = torch.load(self.out / "queries.pt", weights_only=True)
-        place, embeddings = {query: i for i, query in enumerate(stored["queries"])}, stored["embeddings"]
-        return lambda batch: embeddings[[place[row.query] for row in batch]].float()
+        place = {query: i for i, query in enumerate(stored["queries"])}
+        readings = stored["readings"].split(stored["sizes"].tolist())
+        return lambda batch: stacked([readings[place[row.query]] for row in batch])
 
     def _sayable(self, found: Rows, sets: FixedSets, name: str) -> list[Row]:
         made, counts = rows_of(((row.query, s, 1.0) for row, s in found), self.tables, self.tokenizer, sets)
@@ -391,6 +416,8 @@ class _Run:
         banks, retrieved = Banks.of(self.tables), self.retrieved
         torch.manual_seed(self.recipe.seed)
         model = Model(self._tuned(), self.recipe.decoder, banks)
+        if self.start and (self.start / "writer.pt").exists():
+            self._load(model, self.start)
         checkpoint = self._checkpoint("generator", inputs)
 
         def evaluate(name: str) -> Figures:
@@ -410,12 +437,20 @@ class _Run:
         checkpoint.remove()
         return figures
 
+    def _load(self, model: Model, folder: Path) -> None:
+        for name, part in (("encoder", model.encoder), ("writer", model.writer)):
+            try:
+                part.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True))
+            except (OSError, RuntimeError) as problem:
+                raise ModelError(
+                    f"{folder / name}.pt does not fit: {str(problem).splitlines()[-1].strip()}", hint="it belongs to another catalog or decoder"
+                ) from problem
+
     # --- what ships ------------------------------------------------------------------------------------------------------------
 
     def _export(self, results: Mapping[str, Figures]) -> Figures:
         model = Model(self._tuned(), self.recipe.decoder, Banks.of(self.tables))
-        model.encoder.load_state_dict(torch.load(self.out / "encoder.pt", weights_only=True))
-        model.writer.load_state_dict(torch.load(self.out / "writer.pt", weights_only=True))
+        self._load(model, self.out)
         beside = self.model.with_name(f"{self.model.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
@@ -435,7 +470,7 @@ class _Run:
         return scoring.measure(
             found,
             lambda text: engine.read(text)[0],
-            lambda row: engine.start(row.tokens.astype(np.int64), engine.embed([row.query])[0], vocabulary),
+            lambda row: engine.start(row.tokens.astype(np.int64), vocabulary),
             vocabulary.tables,
         )
 
@@ -458,6 +493,15 @@ class _Run:
             "files": {path.name: _of_file(path) for path in sorted(folder.iterdir()) if path.name != "card.json"},
         }
         write_text(folder / "card.json", json.dumps(card, indent=1) + "\n")
+
+
+def stacked(readings: Sequence[Tensor]) -> Tensor:
+    """Readings (1 + w, 384) of several requests as one tensor; where one has fewer spans, its sentence stands again, which changes no score."""
+    longest = minilm.rung(max(len(one) for one in readings))
+    made = torch.empty(len(readings), longest, readings[0].shape[1])
+    for row, one in zip(made, readings, strict=True):
+        row[: len(one)], row[len(one) :] = one, one[0]
+    return made
 
 
 def spread(found: Sequence[Row], n: int) -> Sequence[Row]:

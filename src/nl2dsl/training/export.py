@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from nl2dsl.decoding.tables import Tables
 from nl2dsl.training.network import Size, Writer, rotation
 
+INPUTS = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")  # input layers of the writer
+
 
 class EncoderGraph(nn.Module):
     """MiniLM from word vectors: (b, t, 384) and mask (b, t) -> states (b, t, 384)."""
@@ -131,9 +133,8 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     _encoder(encoder, out / "encoder.xml")
     _encoder(retriever, out / "retriever.xml")
     _decoder(writer, out / "decoder.xml")
-    layers = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")
     inputs = {
-        f"{name}.{part}": getattr(getattr(writer, name), part).detach().numpy().astype(np.float16) for name in layers for part in ("weight", "bias")
+        f"{name}.{part}": getattr(getattr(writer, name), part).detach().numpy().astype(np.float16) for name in INPUTS for part in ("weight", "bias")
     }
     inputs |= {
         "symbol": writer.symbol.weight.detach().numpy().astype(np.float16),

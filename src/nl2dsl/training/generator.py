@@ -68,8 +68,8 @@ class Model(nn.Module):
 
 
 def candidates(retrieved: Tensor, banks: Banks, k: int = CANDIDATES, drop: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    """The k best operations of each query: rows (b, k), scores (b, k) and all scores (b, n). `drop` replaces some by random ones."""
-    scores = retrieved @ banks.operations.T
+    """The k best operations of each query, read by spans (b, 1 + w, 384): rows (b, k), scores (b, k) and all scores (b, n). `drop` replaces some by random ones."""
+    scores = minilm.fused(retrieved, banks.operations).float()
     best = scores.topk(k, dim=1)
     chosen = best.indices
     if drop:
@@ -176,7 +176,7 @@ def _score(
     rows = (flat["role"] > 0).nonzero().squeeze(1)
     who = owner[rows]
     q = q_operation[rows]
-    block = q @ banks.operations.T + keep[who] * (q @ w.residual.T + w.prior) + trusted[who] * w.trust * scores[who]
+    block = q @ banks.operations.T + keep[who] * (q @ w.residual.T) + trusted[who] * w.trust * scores[who]
     legal = torch.where((flat["role"][rows] == 1).unsqueeze(1), banks.triggers, banks.steps)
     add(rows, block.masked_fill(~legal, NEVER), Kind.OPERATION)
     rows = (flat["operation"] >= 0).nonzero().squeeze(1)

@@ -157,7 +157,6 @@ class Writer(nn.Module):
         self.heads = nn.Linear(h, fixed + 5 * WIDTH, bias=False)
         self.fixed_bias = nn.Parameter(torch.zeros(fixed))
         self.residual = nn.Parameter(torch.zeros(operations, WIDTH))
-        self.prior = nn.Parameter(torch.zeros(operations))
         self.trust = nn.Parameter(torch.tensor(5.0))  # how much the retriever's score counts where an operation is chosen
         self.fixed = fixed
         self.apply(self._initialise)

@@ -21,6 +21,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nl2dsl.catalog.model import Catalog
+from nl2dsl.retrieval.spans import starts
 from nl2dsl.retrieval.texts import operation_text
 from nl2dsl.training import minilm
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
@@ -37,17 +38,33 @@ class Pair:
     operations: tuple[str, ...]
 
 
-def encode(model: Any, encodings: Sequence[Any], size: int = 32) -> torch.Tensor:
-    """(n, 384) embeddings with gradient; encoded in groups of like length, so that short texts are not padded to the longest."""
+def _groups(encodings: Sequence[Any], size: int) -> list[list[int]]:
+    """Places of texts of like length, so that short ones are not padded to the longest."""
     order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids))
-    made = []
-    for start in range(0, len(order), size):
-        group = order[start : start + size]
-        ids, mask = minilm.batch([encodings[i] for i in group], rows=size)
-        made.append(minilm.pooled(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask).float()[: len(group)])
-    back = torch.empty(len(order), dtype=torch.long)
-    back[torch.tensor(order)] = torch.arange(len(order))
-    return torch.cat(made)[back]
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _in_order(groups: Sequence[Sequence[int]], made: Sequence[torch.Tensor]) -> torch.Tensor:
+    places = torch.tensor([i for group in groups for i in group])
+    return torch.cat(list(made))[places.argsort()]
+
+
+def _states(model: Any, encodings: Sequence[Any], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ids, mask = minilm.batch(encodings, rows=size)
+    return model(input_ids=ids, attention_mask=mask).last_hidden_state, mask
+
+
+def encode(model: Any, encodings: Sequence[Any], size: int = 32) -> torch.Tensor:
+    """Embeddings of whole texts, (n, 384), with gradient."""
+    groups = _groups(encodings, size)
+    return _in_order(groups, [minilm.pooled(*_states(model, [encodings[i] for i in g], size)).float()[: len(g)] for g in groups])
+
+
+def similarities(model: Any, encodings: Sequence[Any], keys: torch.Tensor, size: int = 32) -> torch.Tensor:
+    """Scores of the texts, read by spans, against keys (m, 384): (n, m), with gradient."""
+    groups = _groups(encodings, size)
+    read = (minilm.spans(*_states(model, [encodings[i] for i in g], size)).float()[: len(g)] for g in groups)
+    return _in_order(groups, [minilm.fused(some, keys) for some in read])
 
 
 def _negatives(gold: Sequence[Sequence[int]], siblings: dict[str, list[int]], total: int, n: int, rng: random.Random) -> list[int]:
@@ -73,9 +90,23 @@ def embed(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> torch.T
     return out
 
 
-def recall(queries: torch.Tensor, bank: torch.Tensor, gold: Sequence[set[int]], at: Iterable[int] = (10, 20, 50)) -> dict[int, float]:
-    """Share of gold operations among the best k, averaged over all gold operations."""
-    ranked = (queries @ bank.T).argsort(dim=1, descending=True)
+def read(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
+    """What each text is compared by, (1 + w, 384) each, without gradient."""
+    encodings = tok.encode_batch(list(texts))
+    made: list[torch.Tensor] = [torch.empty(0)] * len(texts)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        for group in _groups(encodings, size):
+            found = minilm.spans(*_states(model, [encodings[i] for i in group], size))
+            for i, each in zip(group, found, strict=False):
+                made[i] = each[: 1 + len(starts(len(encodings[i].ids)))].float()
+    model.train()
+    return made
+
+
+def recall(scores: torch.Tensor, gold: Sequence[set[int]], at: Iterable[int] = (10, 20, 50)) -> dict[int, float]:
+    """Share of gold operations among the best k, averaged over all gold operations; scores (queries, operations)."""
+    ranked = scores.argsort(dim=1, descending=True)
     found = {}
     for k in at:
         hits = sum(len(g & set(row[:k].tolist())) for row, g in zip(ranked, gold, strict=True))
@@ -149,9 +180,8 @@ def train(
         fresh = _negatives(gold, siblings, len(operations), negatives, rng)
         place = {o: i for i, o in enumerate(fresh)}
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            queries = encode(model, tok.encode_batch([p.text for p in chosen]))
             keys = encode(model, [encodings[o] for o in fresh])
-        scores = queries @ keys.T / temperature
+            scores = similarities(model, tok.encode_batch([p.text for p in chosen]), keys).float() / temperature
         rows, targets = [], []
         for row, g in enumerate(gold):
             for target in g:
@@ -189,7 +219,8 @@ def _report(
     for name, rows in sets.items():
         gold = [{index[o] for o in p.operations if o in index} for p in rows]
         if any(gold):
-            found = recall(embed(model, tok, [p.text for p in rows]), bank, gold)
+            scores = torch.stack([minilm.fused(one[None], bank)[0] for one in read(model, tok, [p.text for p in rows])])
+            found = recall(scores, gold)
             made[name] = {"n": len(rows), "recall": {str(k): share for k, share in found.items()}}
             record({"stage": "retriever", "set": name, "step": step, **made[name]})
     return made

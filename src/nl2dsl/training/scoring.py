@@ -77,7 +77,7 @@ class ModelScores:
     def operations(self) -> Floats:
         w, q = self._scorer.model.writer, self._queries[0]
         with torch.inference_mode():
-            made = (self._scorer.banks.operations + w.residual) @ q + w.prior + w.trust * self._scorer.scores[0]
+            made = (self._scorer.banks.operations + w.residual) @ q + w.trust * self._scorer.scores[0]
         return made.numpy()
 
     def parameters(self, operation: int) -> Floats:
