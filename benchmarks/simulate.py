@@ -71,7 +71,9 @@ def seeded(done: Run) -> bool:
 
 def main(words: list[str] | None = None) -> int:
     cli = options("simulate", __doc__, 0)
-    cli.add_argument("file", metavar="FILE.jsonl", nargs="?", type=Path, default=real_flows(), help="definitions (the real flows beside the repository)")
+    cli.add_argument(
+        "file", metavar="FILE.jsonl", nargs="?", type=Path, default=real_flows(), help="definitions (the real flows beside the repository)"
+    )
     cli.add_argument("--seed", type=int, default=1, metavar="N")
     cli.add_argument("--failures", action="store_true", help="list the runs that failed")
     args = cli.parse_args(words)

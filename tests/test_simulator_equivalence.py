@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from test_simulator import CATALOG, MAIL, READ, flow
 
 from nl2dsl.simulator import effects_equal, equivalent, run
+from running import CATALOG, MAIL, READ, flow
 
 TRIGGER = 'await commonTrigger.Recurrence({ "frequency": "Day", "interval": 1 });\n'
 FLOW = TRIGGER + READ + 'for (item of items.body.value) { if (item.Status == "Overdue") { ' + MAIL + "} }"

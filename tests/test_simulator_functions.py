@@ -185,7 +185,10 @@ def test_values(expression: str, expected: Any) -> None:
     ("expression", "message"),
     [
         ("int('x')", "cannot be converted to the target type"),
-        ("length(null)", "The template language function 'length' expects its parameter to be an array or a string. The provided value is of type 'Null'."),
+        (
+            "length(null)",
+            "The template language function 'length' expects its parameter to be an array or a string. The provided value is of type 'Null'.",
+        ),
         ("toLower(null)", "The template language function 'toLower' expects its parameter to be a string. The provided value is of type 'Null'."),
         ("split(null, ',')", "'split' expects its first parameter to be of type string. The provided value is of type 'Null'."),
         ("substring('abc', 2, 5)", "must refer to a location within the string with length '3'"),
@@ -245,8 +248,23 @@ _ATOMS = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
     st.floats(allow_nan=False, allow_infinity=False, width=32).map(lambda f: f"{f:f}"),
     st.text(max_size=12).map(lambda t: "'" + t.replace("'", "''") + "'"),
-    st.sampled_from(["true", "false", "null", "item()", "variables('any')", "variables('who')", "variables('list')", "body('Get')", "json('{\"a\": [1, {}]}')"]),
-    st.sampled_from(["'2018-03-15T10:00:00Z'", "'Day'", "'UTC'", "'Pacific Standard Time'", "'o'", "'yyyy-MM-dd'", "'C2'", "'aGVsbG8='", "'<r><n>1</n></r>'", "'//n[1]'"]),
+    st.sampled_from(
+        ["true", "false", "null", "item()", "variables('any')", "variables('who')", "variables('list')", "body('Get')", "json('{\"a\": [1, {}]}')"]
+    ),
+    st.sampled_from(
+        [
+            "'2018-03-15T10:00:00Z'",
+            "'Day'",
+            "'UTC'",
+            "'Pacific Standard Time'",
+            "'o'",
+            "'yyyy-MM-dd'",
+            "'C2'",
+            "'aGVsbG8='",
+            "'<r><n>1</n></r>'",
+            "'//n[1]'",
+        ]
+    ),
 )
 _EXPRESSIONS = st.recursive(
     _ATOMS,

@@ -188,7 +188,7 @@ def _part(inputs: Any, key: str, context: Context) -> Any:
 
 
 def initialize(inputs: Any, context: Context, types: dict[str, str]) -> Outcome:
-    """All variables of one action; a variable without a value has none."""
+    """All variables of one action; a text, list or object without a value is empty."""
     declared = inputs.get("variables")
     made = []
     for variable in declared if isinstance(declared, list) else ():
@@ -197,9 +197,13 @@ def initialize(inputs: Any, context: Context, types: dict[str, str]) -> Outcome:
         name, kind = variable["name"], str(variable.get("type", "string")).lower()
         found = evaluate.value(variable.get("value"), context)
         types[name.lower()] = kind
-        context.run.variables[name.lower()] = None if found is None else typed(name, kind, found)
+        context.run.variables[name.lower()] = _empty(kind) if found is None else typed(name, kind, found)
         made.append({"name": name, "type": kind, "value": found})
     return Outcome({"variables": made}, None)
+
+
+def _empty(kind: str) -> Any:
+    return {"string": "", "array": [], "object": {}}.get(kind)
 
 
 def typed(name: str, kind: str, found: Any) -> Any:
@@ -383,10 +387,9 @@ def call_inputs(inputs: Any, context: Context) -> Any:
 
 def answer(target: Target, key: str, mocks: Mocks) -> dict[str, Any]:
     """What a mock connector returns."""
-    origin = mocks.unknown(f"{key}/headers", "headers")
-    return {"statusCode": 200, "headers": MockObject({"Content-Type": "application/json"}, origin), "body": mocks.body(target.operation, key)}
+    headers = MockObject({"Content-Type": "application/json"}, mocks.unknown(f"{key}/headers", "headers"))
+    known = {"statusCode": 200, "headers": headers, "body": mocks.body(target.operation, key)}
+    return MockObject(known, mocks.unknown(f"{key}/outputs", "outputs"))
 
 
-DATA_OPERATIONS: dict[str, Callable[[Any, Context], Outcome]] = {
-    **{"query": query, "select": select, "join": join, "table": table, "wait": wait}
-}
+DATA_OPERATIONS: dict[str, Callable[[Any, Context], Outcome]] = {**{"query": query, "select": select, "join": join, "table": table, "wait": wait}}

@@ -47,7 +47,16 @@ _CULTURES: dict[str, tuple[list[str], list[str]]] = {
         "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag".split(),
     ),
 }
-_SHORT_DATE = {"en-us": "M/d/yyyy", "en-gb": "dd/MM/yyyy", "de": "dd.MM.yyyy", "fr": "dd/MM/yyyy", "es": "dd/MM/yyyy", "pt": "dd/MM/yyyy", "it": "dd/MM/yyyy", "nl": "dd-MM-yyyy"}
+_SHORT_DATE = {
+    "en-us": "M/d/yyyy",
+    "en-gb": "dd/MM/yyyy",
+    "de": "dd.MM.yyyy",
+    "fr": "dd/MM/yyyy",
+    "es": "dd/MM/yyyy",
+    "pt": "dd/MM/yyyy",
+    "it": "dd/MM/yyyy",
+    "nl": "dd-MM-yyyy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,9 @@ _ISO = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?\s*(Z|z|UTC|[+-]\d{2}:?\d{2}|[+-]\d{2})?\Z"
 )
 _SLASHES = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?\Z")
-_WORDS = re.compile(r"(?:[A-Za-z]+,?\s+)?(?:(\d{1,2})\s+([A-Za-z]{3,9})|([A-Za-z]{3,9})\s+(\d{1,2}))\.?,?\s+(\d{4})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?\Z")
+_WORDS = re.compile(
+    r"(?:[A-Za-z]+,?\s+)?(?:(\d{1,2})\s+([A-Za-z]{3,9})|([A-Za-z]{3,9})\s+(\d{1,2}))\.?,?\s+(\d{4})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?\Z"
+)
 
 
 def parse(text: str) -> Stamp | None:

@@ -227,7 +227,9 @@ def _action(arguments: list[Any], context: Context, function: str) -> dict[str, 
     if found is not None:
         return found
     if not context.run.has_action(name.lower()):
-        raise TemplateError(f"The template action reference is not valid: the action '{name}' referenced by '{function}' is not defined in the template.")
+        raise TemplateError(
+            f"The template action reference is not valid: the action '{name}' referenced by '{function}' is not defined in the template."
+        )
     context.note(f"`{name}` has not run: null")
     return {}
 
@@ -425,13 +427,19 @@ def _gather(json: Any, found: dict[str, list[Any]], depth: int) -> None:
     if isinstance(json, dict):
         for key, item in json.items():
             if key.lower() in _COMPARING and isinstance(item, list) and len(item) == 2:
-                _compared(*(_read(side) if isinstance(side, str) else Literal(side) if not isinstance(side, dict | list) else None for side in item), found)  # type: ignore[arg-type]
+                _compared(_side(item[0]), _side(item[1]), found)
         if isinstance(json.get("cases"), dict) and isinstance(json.get("expression"), str):
             for case in json["cases"].values():
                 if isinstance(case, dict) and isinstance(case.get("case"), str | int):
                     _compared(_read(json["expression"]), Literal(case["case"]), found)
     for item in json.values() if isinstance(json, dict) else json if isinstance(json, list) else ():
         _gather(item, found, depth + 1)
+
+
+def _side(json: Any) -> Expression | None:
+    if isinstance(json, str):
+        return _read(json)
+    return None if isinstance(json, dict | list) else Literal(json)
 
 
 def _gather_tree(node: Any, found: dict[str, list[Any]]) -> None:
@@ -466,7 +474,7 @@ def _compared(left: Expression | None, right: Expression | None, found: dict[str
 def _property_of(node: Expression | None) -> str:
     """The last property of the first path in an expression."""
     if isinstance(node, Path):
-        return next((s.key for s in reversed(node.segments) if isinstance(s.key, str)), "")
+        return next((s.key.rpartition("/")[2] for s in reversed(node.segments) if isinstance(s.key, str)), "")
     if isinstance(node, Function) and node.name.lower() not in ("length", "variables", "parameters", "outputs", "items"):
         return next((name for argument in node.arguments if (name := _property_of(argument))), "")
     return ""

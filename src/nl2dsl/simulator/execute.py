@@ -23,7 +23,7 @@ from nl2dsl.simulator.evaluate import Context, Frame
 from nl2dsl.simulator.mock import Mocks, call_key
 from nl2dsl.simulator.schedule import Clock, Event
 from nl2dsl.simulator.trace import Effect, Entry, Run
-from nl2dsl.simulator.values import MockObject, TemplateError, Unknown, to_text, type_name
+from nl2dsl.simulator.values import MockObject, TemplateError, Unknown, same, to_text, type_name
 
 Json = dict[str, Any]
 Work = Generator["float | Event", None, Any]
@@ -218,14 +218,24 @@ class Engine:
         context = Context(self, place.frame)
         fault = self.plan.faults.get(name.lower())
         try:
-            if fault is not None and kind.lower() in (*_CONTAINERS, *_CHANGES, *actions.DATA_OPERATIONS, "compose", "initializevariable", "parsejson", "terminate"):
+            if fault is not None and kind.lower() in (
+                *_CONTAINERS,
+                *_CHANGES,
+                *actions.DATA_OPERATIONS,
+                "compose",
+                "initializevariable",
+                "parsejson",
+                "terminate",
+            ):
                 outcome = _faulty(fault, None)
             else:
                 outcome = yield from self._perform(kind, name, action, entry, context)
         except TemplateError as error:
             outcome = Outcome(status="Failed", code=error.code, message=_in_action(name, str(error), error.code))
         except RecursionError:
-            outcome = Outcome(status="Failed", code="InvalidTemplate", message=_in_action(name, "the expression is nested too deeply", "InvalidTemplate"))
+            outcome = Outcome(
+                status="Failed", code="InvalidTemplate", message=_in_action(name, "the expression is nested too deeply", "InvalidTemplate")
+            )
         if outcome.seconds:
             yield outcome.seconds
         self._finish(entry, outcome, context, place.frame)
@@ -236,7 +246,13 @@ class Engine:
         runtime = action.get("runtimeConfiguration")
         secure = runtime.get("secureData") if isinstance(runtime, dict) else None
         hidden = secure.get("properties") if isinstance(secure, dict) else None
-        entry = Entry(name, known.operation, number=place.number, line=known.line, secured=frozenset(map(str, hidden)) if isinstance(hidden, list) else frozenset())
+        entry = Entry(
+            name,
+            known.operation,
+            number=place.number,
+            line=known.line,
+            secured=frozenset(map(str, hidden)) if isinstance(hidden, list) else frozenset(),
+        )
         place.children.append(entry)
         return entry
 
@@ -254,7 +270,12 @@ class Engine:
         stamp = dates.ROUND_TRIP
         times = {k: dates.format_stamp(dates.of_datetime(t), stamp) for k, t in (("startTime", entry.start), ("endTime", entry.end)) if t}
         found: Json = {"name": entry.name, "inputs": entry.inputs, "outputs": outcome.outputs, **times}
-        found |= {"trackingId": "", "clientTrackingId": "08584", "status": entry.status, "code": outcome.code or ("OK" if entry.status == "Succeeded" else "")}
+        found |= {
+            "trackingId": "",
+            "clientTrackingId": "08584",
+            "status": entry.status,
+            "code": outcome.code or ("OK" if entry.status == "Succeeded" else ""),
+        }
         return found | ({"error": entry.error} if entry.error else {})
 
     def skip(self, name: str, action: Json, place: _Place, why: str = "") -> None:
@@ -329,7 +350,7 @@ class Engine:
         chosen = None
         for case in _level(action.get("cases")).values():
             level = _level(case.get("actions"))
-            if chosen is None and evaluate.same(subject, evaluate.value(case.get("case"), context)):
+            if chosen is None and same(subject, evaluate.value(case.get("case"), context)):
                 chosen = level
             else:
                 self._skip_level(level, context.frame)
@@ -388,9 +409,9 @@ class Engine:
         entry.inputs = inputs
         id = entry.operation or f"builtin.{kind or 'Action'}"
         target = actions.target(id, kind, inputs, self.plan.catalog)
-        same = call_key(id, inputs)
-        self.calls[same] = self.calls.get(same, 0) + 1
-        key = f"{same}#{self.calls[same]}"
+        asked = call_key(id, inputs)
+        self.calls[asked] = self.calls.get(asked, 0) + 1
+        key = f"{asked}#{self.calls[asked]}"
         rng = self.mocks.random(key, "time")
         if kind.lower() == "response":
             self._did(target, inputs, entry)
@@ -428,7 +449,18 @@ class Engine:
         self.effects.append(Effect(target.id, inputs, self.now(), entry.name))
 
 
-_FOREIGN = ("javascriptcode", "xslt", "function", "agent", "csharpscriptcode", "powershellcode", "xmlvalidation", "flatfiledecoding", "flatfileencoding", "liquid")
+_FOREIGN = (
+    "javascriptcode",
+    "xslt",
+    "function",
+    "agent",
+    "csharpscriptcode",
+    "powershellcode",
+    "xmlvalidation",
+    "flatfiledecoding",
+    "flatfileencoding",
+    "liquid",
+)
 
 
 class _Level:
@@ -570,9 +602,15 @@ def _in_action(name: str, message: str, code: str) -> str:
 def _faulty(fault: Fault, inputs: Any) -> Outcome:
     if fault.status == 0:
         return Outcome(inputs, None, "TimedOut", "ActionTimedOut", "The action timed out (injected).")
-    code = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 408: "RequestTimeout", 409: "Conflict", 429: "TooManyRequests"}.get(
-        fault.status, "InternalServerError" if fault.status == 500 else str(fault.status)
-    )
+    code = {
+        400: "BadRequest",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "NotFound",
+        408: "RequestTimeout",
+        409: "Conflict",
+        429: "TooManyRequests",
+    }.get(fault.status, "InternalServerError" if fault.status == 500 else str(fault.status))
     message = f"The request failed with status code {fault.status} (injected)."
     body = {"error": {"code": code, "message": message}, "message": message}
     return Outcome(inputs, {"statusCode": fault.status, "headers": {}, "body": body}, "Failed", code, message)
@@ -610,8 +648,10 @@ def _level(value: Any) -> dict[str, Json]:
 
 def _levels(action: Json) -> list[dict[str, Json]]:
     """The levels inside an action."""
-    levels = [_level(action.get("actions")), _level(_object(action.get("else")).get("actions")), _level(_object(action.get("default")).get("actions"))]
+    levels = [
+        _level(action.get("actions")),
+        _level(_object(action.get("else")).get("actions")),
+        _level(_object(action.get("default")).get("actions")),
+    ]
     levels += [_level(case.get("actions")) for case in _level(action.get("cases")).values()]
     return [level for level in levels if level]
-
-

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -243,13 +242,17 @@ def role_of_name(name: str) -> str:
 
 
 def _role_of_format(format: str) -> str:
-    return {"email": "person_email", "date-time": "date_time", "date": "date_time", "uri": "url", "uuid": "record_id", "byte": "file_content"}.get(format, "")
+    return {"email": "person_email", "date-time": "date_time", "date": "date_time", "uri": "url", "uuid": "record_id", "byte": "file_content"}.get(
+        format, ""
+    )
 
 
 def _fits(hint: Any, type: str) -> bool:
     if type == "any":
         return True
-    return {"string": isinstance(hint, str), "boolean": isinstance(hint, bool)}.get(type, is_number(hint) and (type == "number" or isinstance(hint, int)))
+    return {"string": isinstance(hint, str), "boolean": isinstance(hint, bool)}.get(
+        type, is_number(hint) and (type == "number" or isinstance(hint, int))
+    )
 
 
 def guid(rng: Random) -> str:

@@ -11,7 +11,19 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from nl2dsl.simulator.values import TemplateError
 
 _SEPARATORS = {"en": (".", ","), "de": (",", "."), "es": (",", "."), "it": (",", "."), "pt": (",", "."), "nl": (",", "."), "fr": (",", " ")}
-_CURRENCY = {"en-us": "${}", "en-gb": "£{}", "ja-jp": "¥{}", "en-in": "₹{}", "de": "{} €", "fr": "{} €", "es": "{} €", "it": "{} €", "nl": "€ {}", "pt-br": "R$ {}", "pt": "{} €"}
+_CURRENCY = {
+    "en-us": "${}",
+    "en-gb": "£{}",
+    "ja-jp": "¥{}",
+    "en-in": "₹{}",
+    "de": "{} €",
+    "fr": "{} €",
+    "es": "{} €",
+    "it": "{} €",
+    "nl": "€ {}",
+    "pt-br": "R$ {}",
+    "pt": "{} €",
+}
 _STANDARD = re.compile(r"([CDEFGNPXcdefgnpx])(\d{0,2})\Z")
 _MAX_DIGITS = 400  # longer numbers are no use to anybody, and slow
 
@@ -62,7 +74,7 @@ def _standard(number: Decimal, letter: str, digits: int | None, culture: str, po
 def _fixed(number: Decimal, digits: int, point: str, group: str) -> str:
     rounded = number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     text = f"{rounded:,f}" if group else f"{rounded:f}"
-    return text.translate(str.maketrans({",": group, ".": point}))
+    return "".join({",": group, ".": point}.get(c, c) for c in text)
 
 
 _SECTION = re.compile(r"'[^']*'|\"[^\"]*\"|\\.|[^;]|;", re.DOTALL)

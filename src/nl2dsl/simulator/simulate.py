@@ -54,7 +54,7 @@ def run(
     start = START + timedelta(days=seed % 365)
     mocks = Mocks(seed, start, evaluate.hints(definition) if hints is None else hints)
     plan = Plan(definition, catalog, mocks, known, _faults(fail, flow, known), limits or Limits(), instant)
-    source = next(iter(definition.get("triggers", {}).items()), ("manual", {}))
+    source: tuple[str, Mapping[str, Any]] = next(iter(definition.get("triggers", {}).items()), ("manual", {}))
     return _started(flow, plan, source, data, seed)
 
 
@@ -119,7 +119,11 @@ def _faults(texts: Iterable[str], flow: Flow, known: Mapping[str, Known]) -> dic
         names = _steps(step, flow, known)
         if not names:
             close = get_close_matches(step.lower(), [n for n, _ in _named(flow)] + list(known), n=3, cutoff=0.3)
-            hint = f"did you mean {' or '.join(f'`{c}`' for c in dict.fromkeys(close))}?" if close else "give the name of an action, of a result, or an operation"
+            hint = (
+                f"did you mean {' or '.join(f'`{c}`' for c in dict.fromkeys(close))}?"
+                if close
+                else "give the name of an action, of a result, or an operation"
+            )
             raise UsageError(f"the flow has no step `{step}` to fail", hint=hint)
         faults |= dict.fromkeys(names, fault)
     return faults

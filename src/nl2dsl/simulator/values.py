@@ -155,7 +155,9 @@ def number_text(value: float) -> str:
 def limited(text: str) -> str:
     """The text, or an error if it is too long to go on with."""
     if len(text) > MAX_TEXT:
-        raise TemplateError(f"The result of an expression has {len(text)} characters; the simulator stops at {MAX_TEXT}.", "ExpressionEvaluationFailed")
+        raise TemplateError(
+            f"The result of an expression has {len(text)} characters; the simulator stops at {MAX_TEXT}.", "ExpressionEvaluationFailed"
+        )
     return text
 
 

@@ -39,7 +39,9 @@ def content_text(value: dict[str, Any]) -> str:
 def parse(text: str) -> Element:
     """The root of a document. Raises `TemplateError` for text that is no XML."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise TemplateError("The template language function 'xml' parameter is not valid. The provided value cannot be converted to XML: a DTD is not allowed.")
+        raise TemplateError(
+            "The template language function 'xml' parameter is not valid. The provided value cannot be converted to XML: a DTD is not allowed."
+        )
     try:
         return ElementTree.fromstring(text.strip().removeprefix("\ufeff"))
     except (ElementTree.ParseError, ValueError) as error:
@@ -58,7 +60,9 @@ def of_json(value: Any) -> str:
     name = next(k for k in value if k != "?xml")
     items = value[name]
     if isinstance(items, list) and len(items) != 1:
-        raise TemplateError("The template language function 'xml' parameter is not valid. The provided value cannot be converted to XML: it has several roots.")
+        raise TemplateError(
+            "The template language function 'xml' parameter is not valid. The provided value cannot be converted to XML: it has several roots."
+        )
     return ElementTree.tostring(_element(name, items[0] if isinstance(items, list) else items), encoding="unicode")
 
 
@@ -123,7 +127,9 @@ def select(root: Element, path: str) -> Any:
     return [n if isinstance(n, str) else content(ElementTree.tostring(n, encoding="unicode")) for n in value] if isinstance(value, list) else value
 
 
-_TOKEN = re.compile(r"""\s*(?:("[^"]*"|'[^']*')|(\d+(?:\.\d+)?)|(//|/|::|\.\.|!=|<=|>=|[()\[\]@,.*=<>|+])|([A-Za-z_][\w.-]*(?::(?!:)[A-Za-z_*][\w.-]*)?))""")
+_TOKEN = re.compile(
+    r"""\s*(?:("[^"]*"|'[^']*')|(\d+(?:\.\d+)?)|(//|/|::|\.\.|!=|<=|>=|[()\[\]@,.*=<>|+])|([A-Za-z_][\w.-]*(?::(?!:)[A-Za-z_*][\w.-]*)?))"""
+)
 
 
 class _Path:
@@ -141,7 +147,9 @@ class _Path:
         self.steps = 0
 
     def _bad(self) -> TemplateError:
-        return TemplateError(f"The template language function 'xpath' parameters are invalid: the 'xpath' parameter '{self.path[:200]}' is not supported.")
+        return TemplateError(
+            f"The template language function 'xpath' parameters are invalid: the 'xpath' parameter '{self.path[:200]}' is not supported."
+        )
 
     def _tokens(self, path: str) -> list[str]:
         found, position = [], 0
@@ -259,7 +267,11 @@ class _Path:
                 return _string(first).startswith(_string(arguments[1]))
             case "floor" | "ceiling" | "round":
                 number = _number(_string(first))
-                return number if not math.isfinite(number) else float({"floor": math.floor, "ceiling": math.ceil}.get(name, lambda x: math.floor(x + 0.5))(number))
+                return (
+                    number
+                    if not math.isfinite(number)
+                    else float({"floor": math.floor, "ceiling": math.ceil}.get(name, lambda x: math.floor(x + 0.5))(number))
+                )
         raise self._bad()
 
     def _location(self) -> list[Any]:
