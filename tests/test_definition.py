@@ -596,7 +596,7 @@ class _Writer:
         operation = f"Op{self.count}"
         parameters = tuple(Entry(key, self.value(loops)) for key in self.random.sample(["a", "item/Title", "$filter", ""], self.random.randint(0, 3)))
         odd = Annotation("name", (lit(f"Do it ({self.count})"),))
-        notes = self.maybe(odd, Annotation("connection", (lit("shared_x_1"),)), Annotation("retry", (read_raw({"type": "none"}),)))
+        notes = self.maybe(odd, Annotation("retry", (read_raw({"type": "none"}),)))
         notes += self.maybe(Annotation("settings", (read_raw({"a": "@b"}),)), Annotation("extra", (read_raw({"operationOptions": "x"}),)))
         canonical = f"outputs_shared_x_{operation}"
         result = canonical if odd in notes else self.random.choice([canonical, f"outputs_Step{self.count}", f"outputs_it-{self.count}"])

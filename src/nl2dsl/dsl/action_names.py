@@ -18,8 +18,9 @@ ANNOTATIONS = (
     *("name", "key", "variable", "runAfter", "catch", "finally", "cases", "kind", "type", "connection", "authentication", "host"),
     *("splitOn", "recurrence", "condition", "expression", "retry", "limit", "settings", "metadata", "inputs", "definition", "extra"),
 )
-# Those of the flow. `ids` holds the id the designer gave each action, by its name; `authentication` is what calls of connectors carry unless they say otherwise.
-FLOW_ANNOTATIONS = ("authentication", "parameters", "triggers", "definition", "ids")
+# Those of the flow. `connections` (by connector) and `authentication` are what calls have unless they say otherwise; `ids` holds the id the designer gave each
+# action, by its name.
+FLOW_ANNOTATIONS = ("connections", "authentication", "parameters", "triggers", "definition", "ids")
 RAW_KEYS = {"limit": "limit", "settings": "runtimeConfiguration", "metadata": "metadata"}
 DEFAULT_NAMES: dict[type, str] = {
     **{If: "Condition", For: "Apply_to_each", Switch: "Switch", Until: "Do_until", Scope: "Scope"},

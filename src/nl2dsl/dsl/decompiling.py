@@ -106,6 +106,7 @@ class _Plan:
     units: dict[int, tuple[Unit, ...]] = field(default_factory=dict)  # by the id() of a level
     slots: list[Slot] = field(default_factory=list)  # with all names given, in the order of `walk`
     calls: list[tuple[str, str, str]] = field(default_factory=list)  # action, connector, operation
+    wired: dict[str, Json] = field(default_factory=dict)  # their JSON
     connected: dict[str, Json] = field(default_factory=dict)  # the calls among them that name a connector's operation
     variables: list[str] = field(default_factory=list)
     assigned: list[str] = field(default_factory=list)
@@ -126,6 +127,7 @@ class _Decompiler:
         self.unnamed = self._implied_names()
         self.ids: dict[str, str] = {}
         self.usual = self._usual_authentication(definition.get("triggers") or {})
+        self.connections = self._usual_connections(definition.get("triggers") or {})
 
     def flow(self) -> Flow:
         rest = dict(self.definition)
@@ -140,6 +142,8 @@ class _Decompiler:
         steps = self._level(actions, self.reading)
         if self.usual != wire.AUTHENTICATION:
             notes["authentication"] = wire.raw(self.usual)
+        if self.connections:
+            notes["connections"] = wire.raw(self.connections)
         if self.ids:
             notes["ids"] = wire.raw(self.ids)
         for key, usual in (("$schema", SCHEMA), ("contentVersion", "1.0.0.0")):
@@ -183,6 +187,7 @@ class _Decompiler:
             identity = wire.identify(action)
             assert identity is not None
             self.plan.calls.append((name, *identity))
+            self.plan.wired[name] = action
             if wire.joins(identity[0], action.get("type")):
                 self.plan.connected[name] = action
             base = step_name(*identity)
@@ -223,6 +228,19 @@ class _Decompiler:
         """The results whose keys the designer joins."""
         joined = {self.results[name] for name in self.plan.connected if name in self.results}
         return frozenset(joined | {"triggerOutputs"} if _connected(triggers) else joined)
+
+    def _usual_connections(self, triggers: Json) -> dict[str, str]:
+        """The connection that most calls of a connector use, where it is not what they would use anyway."""
+        counts: dict[tuple[str, Any], Counter[str]] = {}
+        for action in (*self.plan.wired.values(), *list(triggers.values())[:1]):
+            if connection := wire.connection_of(action):
+                counts.setdefault((connection[0], action["type"] in wire.LEGACY_TYPES), Counter())[connection[1]] += 1
+        usual = {key: found.most_common(1)[0][0] for key, found in counts.items()}
+        return {
+            connector: name
+            for (connector, legacy), name in usual.items()
+            if (connector, not legacy) not in usual and name != wire.usual_connection(connector, wire.LEGACY_TYPES[0] if legacy else "")
+        }
 
     def _usual_authentication(self, triggers: Json) -> Any:
         """What most calls of connectors carry as their authentication; None when most have none."""
@@ -272,8 +290,8 @@ class _Decompiler:
         if not self.unnamed.issuperset(names):
             notes |= _name_note(names)
         for note, name, usual in (("catch", unit.catch, runafter.FAILURE), ("finally", unit.final, runafter.ALWAYS)):
-            if extra := _guard_extra(scopes[name], usual) if name else {}:
-                notes[note] = wire.raw(extra)
+            if name and (said := _guard_note(scopes[name], usual)):
+                notes[note] = said
         return Try(bodies[unit.body], bodies.get(unit.catch, ()), bodies.get(unit.final, ()), comment, _annotations(notes))
 
     def _step(self, unit: Step, rest: Json, reading: Reading) -> Iterator[Statement]:
@@ -384,8 +402,13 @@ class _Decompiler:
             del rest["metadata"]
 
     def _authenticated(self, wired: wire.Wired, connected: bool) -> Notes:
-        """The notes of a call, its authentication only where it is not the usual one of the flow."""
+        """The notes of a call, its connection and its authentication only where they are not the usual ones of the flow."""
         notes = dict(wired.notes)
+        if wired.connector in self.connections and "host" not in notes:
+            name = wire.raw_value(notes, "connection") or wire.usual_connection(wired.connector, wire.raw_value(notes, "type"))
+            notes.pop("connection", None)
+            if name != self.connections[wired.connector]:
+                notes["connection"] = (Literal(name),)
         if connected and self.usual != wire.AUTHENTICATION:
             own = wire.raw_value(notes, "authentication") if "authentication" in notes else wire.AUTHENTICATION
             notes.pop("authentication", None)
@@ -394,7 +417,13 @@ class _Decompiler:
         return notes
 
     def _run_after(self, after: After | None) -> Notes:
-        return {} if after is None else {"runAfter": wire.raw(runafter.write(after))}
+        """`@runAfter("Get_it", "Failed")` for one action, without statuses when it succeeded; an object for several."""
+        if after is None:
+            return {}
+        if len(after) == 1 and (statuses := next(iter(after.values()))):
+            said = () if after == runafter.after_action(*after) else statuses
+            return {"runAfter": (*map(Literal, after), *map(Literal, said))}
+        return {"runAfter": wire.raw(runafter.write(after))}
 
     def _dressing(self, rest: Json, notes: Notes) -> tuple[str, Notes]:
         """The comment and all notes of an action of which `rest` is left."""
@@ -438,11 +467,11 @@ def _scopes(unit: Guard) -> tuple[str, ...]:
     return tuple(name for name in (unit.body, unit.catch, unit.final) if name)
 
 
-def _guard_extra(scope: Json, usual: tuple[str, ...]) -> Json:
+def _guard_note(scope: Json, usual: tuple[str, ...]) -> tuple[Expression, ...]:
+    """When a catch or a final scope runs, if not as usual, and what else it has."""
+    (statuses,) = runafter.read(scope["runAfter"]).values()
     extra = {key: value for key, value in scope.items() if key not in ("type", "actions", "runAfter")}
-    if any(statuses != usual for statuses in runafter.read(scope["runAfter"]).values()):
-        extra["runAfter"] = runafter.write(runafter.read(scope["runAfter"]))
-    return extra
+    return (*(Literal(status) for status in statuses if statuses != usual), *(wire.raw(extra) if extra else ()))
 
 
 def _dict(value: Any) -> Json:
@@ -532,5 +561,8 @@ def _results(calls: list[tuple[str, str, str]], referenced: set[str]) -> dict[st
     numbers: dict[str, int] = {}
     for action, connector, operation in named:
         if action not in results:
-            results[action] = unique(result_name(connector, operation), taken, numbers)
+            # A path says less than the name the maker gave.
+            plain = operation if re.fullmatch(r"[\w.-]+", operation) else re.sub(r"\W+", "_", action).strip("_")
+            base = result_name(connector, operation) if plain == operation else "outputs_" + plain
+            results[action] = unique(base, taken, numbers)
     return results

@@ -78,6 +78,7 @@ class _Compiler:
         notes = notes_of(flow.annotations)
         self.ids = wire.raw_object(notes, "ids")
         self.usual: Notes = {"authentication": notes["authentication"]} if "authentication" in notes else {}
+        self.connections = wire.raw_object(notes, "connections")
         self.variables: dict[str, str] = {}
         self.names: dict[str, str] = {flow.trigger.result or "triggerOutputs": _head(flow.trigger, "triggerOutputs()")}
         for statement, given in zip(statements, allocated, strict=True):
@@ -108,17 +109,22 @@ class _Compiler:
             return {}
         call = self.flow.trigger
         notes = notes_of(call.annotations)
-        trigger = wire.write_trigger(call, {**self.usual, **notes}, self.catalog, self.names)
+        trigger = wire.write_trigger(call, self._with_usual(call, notes), self.catalog, self.names)
         name = next(iter(given_names(notes)), trigger_name(call.connector, call.operation))
         self._settings(trigger, call.comment, notes, "" if name in self.taken else name)
         return {name: trigger, **wire.raw_object(flow_notes, "triggers")}
+
+    def _with_usual(self, call: Call, notes: Notes) -> Notes:
+        """The notes of a call with what all calls of the flow have in common."""
+        connection = self.connections.get(call.connector)
+        return {**self.usual, **({"connection": (Literal(connection),)} if isinstance(connection, str) else {}), **notes}
 
     def _block(self, steps: tuple[Statement, ...], entry: After, actions: Json, names: Mapping[str, str]) -> After:
         """Adds the actions of a block that runs after `entry`; returns what runs after the block."""
         for statement in steps:
             notes = notes_of(statement.annotations)
             given = next(self.action_names)
-            after = runafter.read(wire.raw_object(notes, "runAfter")) if "runAfter" in notes else entry
+            after = _run_after(notes) if "runAfter" in notes else entry
             if isinstance(statement, Parallel):
                 entry = self._parallel(statement, after, actions, names)
             elif isinstance(statement, Try):
@@ -150,7 +156,7 @@ class _Compiler:
         """One action without its run-after and without what is nested in it."""
         match statement:
             case Call():
-                return wire.write_action(statement, {**self.usual, **notes}, self.catalog, names)
+                return wire.write_action(statement, self._with_usual(statement, notes), self.catalog, names)
             case Let():
                 return {"type": "InitializeVariable", "inputs": {"variables": [self._variable(statement, names)]}}
             case Assign():
@@ -220,11 +226,11 @@ class _Compiler:
         actions[body] = self._scope(statement.body, entry, names)
         self._settings(actions[body], statement.comment, notes, body)
         if catch:
-            actions[catch] = self._scope(statement.catch, {body: runafter.FAILURE}, names)
-            self._settings(actions[catch], "", {"extra": notes.get("catch", ())}, catch)
+            actions[catch] = self._scope(statement.catch, {body: texts(notes.get("catch", ())) or runafter.FAILURE}, names)
+            self._settings(actions[catch], "", _raw_part(notes, "catch"), catch)
         if final:
-            actions[final] = self._scope(statement.final, {catch or body: runafter.ALWAYS}, names)
-            self._settings(actions[final], "", {"extra": notes.get("finally", ())}, final)
+            actions[final] = self._scope(statement.final, {catch or body: texts(notes.get("finally", ())) or runafter.ALWAYS}, names)
+            self._settings(actions[final], "", _raw_part(notes, "finally"), final)
         return runafter.after_guard(body, catch, final)
 
     def _scope(self, steps: tuple[Statement, ...], entry: After, names: Mapping[str, str]) -> Json:
@@ -235,6 +241,18 @@ def _head(call: Call, text: str) -> str:
     """The expression that a result stands for."""
     type = wire.raw_value(notes_of(call.annotations), "type") if call.annotations else None
     return Joined(text) if wire.joins(call.connector, type) else text
+
+
+def _run_after(notes: Notes) -> After:
+    """What `@runAfter` says: an action and the statuses it may end in, or an object of several."""
+    if said := texts(notes["runAfter"]):
+        return {said[0]: runafter.statuses(said[1:] or ("Succeeded",))}
+    return runafter.read(wire.raw_object(notes, "runAfter"))
+
+
+def _raw_part(notes: Notes, name: str) -> Notes:
+    """Of `@catch("Failed", { ... })`: what else the scope has."""
+    return {"extra": tuple(a for a in notes.get(name, ()) if isinstance(a, Object))}
 
 
 def _quoted(name: str) -> str:

@@ -150,7 +150,7 @@ def words_of(source: str) -> list[Word]:
 
 WIDTH = 150
 # Annotations of a flow that a reader seldom needs.
-AT_THE_END = frozenset(("references", "around", "authentication", "parameters", "triggers", "definition", "ids"))
+AT_THE_END = frozenset(("references", "around", "connections", "authentication", "parameters", "triggers", "definition", "ids"))
 
 
 def is_name(text: str) -> bool:
@@ -411,7 +411,21 @@ def _fit(value: Expression, indent: str, used: int) -> str:
 
 def _broken_items(items: tuple[Expression, ...], indent: str) -> str:
     inner = indent + "  "
+    if len(items) > 4 and all(isinstance(item, Literal) for item in items):
+        return _filled([_expression(item) for item in items], inner)
     return ",\n".join(inner + _fit(item, inner, len(inner) + 1) for item in items)
+
+
+def _filled(items: list[str], indent: str) -> str:
+    """Short items, as many on a line as fit."""
+    lines = [indent + items[0]]
+    for item in items[1:]:
+        if len(lines[-1]) + len(item) + 3 > WIDTH or "\n" in item:
+            lines[-1] += ","
+            lines.append(indent + item)
+        else:
+            lines[-1] += ", " + item
+    return "\n".join(lines)
 
 
 def _fit_operand(node: Expression, level: int, indent: str, used: int) -> str:

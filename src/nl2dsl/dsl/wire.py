@@ -159,17 +159,20 @@ def write_trigger(call: Call, notes: Notes, catalog: Catalog, names: Names) -> J
     else:
         builtin = _TRIGGER_BY_NAME.get(call.operation) or _from_catalog(call, catalog)
         trigger = _with_inputs(_write_builtin(call, builtin, notes, names), notes)
-        if call.operation in _ASKS_FOR_SCHEMA:
+        if call.operation in _ASKS_FOR_SCHEMA and "kind" not in notes:
             trigger["inputs"].setdefault("schema", NO_INPUTS_SCHEMA)
     return _with_trigger_notes(trigger, notes, names)
 
 
 def _with_trigger_notes(trigger: Json, notes: Notes, names: Names) -> Json:
-    for key in ("recurrence", "splitOn"):
-        if key in notes:
-            trigger[key] = raw_value(notes, key)
-            if trigger[key] is None:
-                del trigger[key]
+    if "recurrence" in notes:
+        trigger["recurrence"] = raw_value(notes, "recurrence")
+        if trigger["recurrence"] is None:
+            del trigger["recurrence"]
+    if notes.get("splitOn"):
+        trigger.pop("splitOn", None)
+        if notes["splitOn"][0] != Literal(None):
+            trigger["splitOn"] = expressions.write(notes["splitOn"][0], names)
     if "condition" in notes:
         trigger["conditions"] = [{"expression": expressions.write(argument, names)} for argument in notes["condition"]]
     return trigger
@@ -196,7 +199,8 @@ def _write_connector(call: Call, notes: Notes, operation: Operation | None, name
         return {"type": "ServiceProvider", "inputs": {"parameters": parameters, "serviceProviderConfiguration": service}}
     if raw_value(notes, "type") in LEGACY_TYPES:
         key = connection if isinstance(connection, str) else call.connector.removeprefix("shared_")
-        legacy: Json = {"type": raw_value(notes, "type"), "inputs": {"host": raw_object(notes, "host") or _legacy_host(key), **parameters}}
+        inputs = {"host": raw_object(notes, "host") or _legacy_host(key), **_said_by(call.operation), **parameters}
+        legacy: Json = {"type": raw_value(notes, "type"), "inputs": inputs}
         if _OPERATION_ID.fullmatch(call.operation):
             legacy["metadata"] = _noted(call.operation)
         return legacy
@@ -214,6 +218,32 @@ def _connector_type(operation: Operation | None) -> str:
 
 
 _OPERATION_ID = re.compile(r"[A-Za-z_][\w-]*")
+_METHOD_AND_PATH = re.compile(r"(?:(?P<method>[A-Za-z]+) )?(?P<path>/\S*)")
+
+
+def _said_by(operation: str) -> Json:
+    """The method and the path of an old connector call that its name gives away; not a path with holes."""
+    match = _METHOD_AND_PATH.fullmatch(operation)
+    return {key: item for key, item in match.groupdict().items() if item and "{}" not in item} if match else {}
+
+
+def connection_of(action: Json) -> tuple[str, str] | None:
+    """The connector an action calls, and the name of the connection it uses."""
+    inputs = action.get("inputs")
+    identity = identify(action) if action.get("type") in (*CONNECTOR_TYPES, *LEGACY_TYPES) else None
+    if identity is None or not isinstance(inputs, dict):
+        return None
+    host = inputs.get("host")
+    if action["type"] in LEGACY_TYPES:
+        match = _LEGACY_HOST.fullmatch(str(_connection_name(host)))
+        return (identity[0], match[1]) if match else None
+    name = host.get("connectionName") if isinstance(host, dict) else None
+    return (identity[0], name) if isinstance(name, str) else None
+
+
+def usual_connection(connector: str, type: Any) -> str:
+    """The connection a call uses when nothing is said."""
+    return connector.removeprefix("shared_") if type in LEGACY_TYPES else _GROUPS.get(connector, ("", connector))[1]
 
 
 def _legacy_host(key: str) -> Json:
@@ -270,11 +300,10 @@ def _write_recurrence(call: Call, names: Names) -> Json:
         if entry.key.startswith("inputs/"):
             trigger.setdefault("inputs", {})[entry.key.removeprefix("inputs/")] = value
             continue
-        key = entry.key.removeprefix("recurrence/")
-        if key in _SCHEDULE or key.startswith("schedule/"):
-            schedule[key.removeprefix("schedule/")] = value
+        if entry.key in _SCHEDULE or entry.key.startswith("schedule/"):
+            schedule[entry.key.removeprefix("schedule/")] = value
         else:
-            recurrence[key] = value
+            recurrence[entry.key.removeprefix("recurrence/")] = value
     if schedule:
         recurrence["schedule"] = schedule
     return trigger
@@ -381,7 +410,7 @@ def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
     builtin = _find(_TRIGGER_BY_TYPE, trigger)
     if builtin is not None and kind.lower() not in ("recurrence", "slidingwindow"):
         wired = _read_builtin(trigger, "commonTrigger", builtin, reading)
-        if builtin.operation in _ASKS_FOR_SCHEMA:
+        if builtin.operation in _ASKS_FOR_SCHEMA and "kind" not in wired.notes:
             wired = replace(wired, parameters=tuple(p for p in wired.parameters if p != Entry("schema", expressions.read(NO_INPUTS_SCHEMA, reading))))
         return _read_trigger_notes(trigger, wired, reading, False, False)
     identity = identify(trigger) if kind in (*CONNECTOR_TYPES, *LEGACY_TYPES, "ServiceProvider") else None
@@ -401,7 +430,7 @@ def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bo
         notes["recurrence"] = raw(recurrence)
     split = trigger.pop("splitOn", None)
     if split != (SPLIT_ON if batch else None):
-        notes["splitOn"] = raw(split)
+        notes["splitOn"] = (expressions.read(split, reading),)
     conditions = trigger.get("conditions")
     if isinstance(conditions, list) and all(isinstance(c, dict) and list(c) == ["expression"] for c in conditions):
         del trigger["conditions"]
@@ -448,7 +477,9 @@ def _read_legacy(action: Json, kind: str, inputs: Json, connector: str, operatio
             notes["metadata"] = raw(None)
     if "retryPolicy" in inputs:
         notes["retry"] = raw(inputs.pop("retryPolicy"))
-    return Wired(connector, operation, tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.items()), notes)
+    said = _said_by(operation)
+    entries = tuple(Entry(key, expressions.read(value, reading)) for key, value in inputs.items() if key not in said or value != said[key])
+    return Wired(connector, operation, entries, notes)
 
 
 def _connection_name(host: Any) -> Any:
@@ -499,9 +530,14 @@ def _flat(key: str, value: Any, builtin: Builtin) -> list[tuple[str, Any]]:
     return [(key, value)]
 
 
+def _is_of_schedule(key: str) -> bool:
+    """Whether a key of a recurrence itself reads like one of something else."""
+    return key in _SCHEDULE or key.startswith(("schedule/", "inputs/", "recurrence/"))
+
+
 def _read_recurrence(trigger: Json, reading: Reading) -> Wired:
     operation = {"recurrence": "Recurrence", "slidingwindow": "SlidingWindow"}[trigger.pop("type").lower()]
-    recurrence = dict(trigger.pop("recurrence"))
+    recurrence = {f"recurrence/{k}" if _is_of_schedule(k) else k: item for k, item in trigger.pop("recurrence").items()}
     schedule = recurrence.get("schedule")
     if isinstance(schedule, dict) and schedule:
         del recurrence["schedule"]

@@ -1,0 +1,263 @@
+"""Nothing is lost between a definition and its text: the comparison that measures it, and random definitions that go through it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import random
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import fuzz, roundtrip
+from benchmarks.roundtrip import RULES, differences, normal, there_and_back
+from nl2dsl.dsl.action_names import FLOW_ANNOTATIONS
+from nl2dsl.dsl.definition import decompile
+from nl2dsl.dsl.expressions import MAX_DEPTH, MOST_OPERATORS
+from nl2dsl.dsl.text import AT_THE_END, parse, unparse
+from nl2dsl.dsl.tree import Call
+from nl2dsl.errors import UsageError
+
+S = ["Succeeded"]
+HOST = {"connectionName": "shared_x", "operationId": "Get", "apiId": "/providers/Microsoft.PowerApps/apis/shared_x"}
+CALL = {"type": "OpenApiConnection", "inputs": {"host": HOST, "parameters": {"a": 1}, "authentication": "@parameters('$authentication')"}}
+
+
+def definition_of(actions: dict[str, Any], **others: Any) -> dict[str, Any]:
+    trigger = {"type": "Request", "kind": "Button", "inputs": {"schema": {"type": "object", "properties": {}, "required": []}}}
+    return {"contentVersion": "1.0.0.0", "triggers": {"manual": trigger}, "actions": actions, **others}
+
+
+def compose(value: Any) -> dict[str, Any]:
+    return definition_of({"Get": CALL, "It": {"type": "Compose", "inputs": value, "runAfter": {"Get": S}}})
+
+
+def check(expression: Any) -> dict[str, Any]:
+    return definition_of({"If": {"type": "If", "expression": expression, "actions": {}, "runAfter": {}}})
+
+
+# --- the comparison ------------------------------------------------------------------------------------------------------------
+
+SAME = [
+    ("defaults", definition_of({"A": {"type": "Compose", "inputs": 1}}), definition_of({"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})),
+    ("case", compose("@CONCAT('a', outputs('GET'))"), compose("@concat('a', outputs('Get'))")),
+    ("case", definition_of({"R": {"type": "Response", "kind": "http", "inputs": {}}}), definition_of({"R": {"type": "Response", "kind": "Http", "inputs": {}}})),
+    ("paths", compose("@body('Get')?['value']"), compose("@outputs('Get')?['body/value']")),
+    ("paths", compose("@outputs('Get')?['body']?['value']"), compose("@outputs('Get')?['body/value']")),
+    ("conditions", check("@equals(1, 2)"), check({"and": [{"equals": [1, 2]}]})),
+    ("conditions", check({"not": {"equals": [1, 2]}}), check({"and": [{"not": {"equals": [1, 2]}}]})),
+    ("conditions", check({"equals": ["@empty('')", True]}), check("@empty('')")),
+    ("constants", compose("@true"), compose(True)),
+    ("constants", compose("@{'a'}b"), compose("ab")),
+    ("constants", compose("@createArray(1, 'a')"), compose([1, "a"])),
+    ("description", definition_of({}, description="a \nb\n"), definition_of({}, description="a\nb")),
+    (
+        "item",
+        definition_of({"L": {"type": "Foreach", "foreach": "@x()", "actions": {"A": {"type": "Compose", "inputs": "@item()"}}}}),
+        definition_of({"L": {"type": "Foreach", "foreach": "@x()", "actions": {"A": {"type": "Compose", "inputs": "@items('L')"}}}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "a", "b"), SAME)
+def test_what_may_differ_is_no_loss_and_each_rule_is_what_allows_it(rule: str, a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert not list(differences(normal(a), normal(b)))
+    rules = frozenset(RULES) - {rule}
+    assert list(differences(normal(a, rules), normal(b, rules)))
+
+
+def test_every_rule_has_an_example() -> None:
+    assert {rule for rule, _, _ in SAME} == set(RULES)
+
+
+OTHER = [
+    (compose("@body('Get')['value']"), compose("@body('Get')?['value']")),
+    (compose("@body('Get')?['a/b']"), compose("@body('Get')?['a']?['b']")),
+    (compose("@{outputs('Get')}"), compose("@outputs('Get')")),
+    (compose("@{1}"), compose(1)),
+    (compose({"a": 1, "b": 2}), compose({"b": 2, "a": 1})),
+    (compose(1), compose(1.0)),
+    (compose(1), compose(True)),
+    (compose("1"), compose(1)),
+    (compose("@@x"), compose("@x")),
+    (compose("a "), compose("a")),
+    (compose("@and(a(), or(b(), c()))"), compose("@or(and(a(), b()), c())")),
+    (check("@triggerBody()?['a']"), check({"equals": ["@triggerBody()?['a']", True]})),
+    (check({"and": [{"equals": [1, 2]}, {"equals": [1, 3]}]}), check({"or": [{"equals": [1, 2]}, {"equals": [1, 3]}]})),
+    (check({"less": [1, 2]}), check({"less": [2, 1]})),
+    (definition_of({"A": CALL, "B": {**CALL, "runAfter": {"A": S}}}), definition_of({"A": CALL, "B": {**CALL, "runAfter": {"A": ["Failed"]}}})),
+    (definition_of({"A": CALL, "B": {**CALL, "runAfter": {"A": S}}}), definition_of({"A": CALL, "B": CALL})),
+    (definition_of({"A": CALL}), definition_of({"a": CALL})),
+    (definition_of({"A": {**CALL, "limit": {"timeout": "PT1H"}}}), definition_of({"A": CALL})),
+    (definition_of({}, outputs={"a": 1}), definition_of({})),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), OTHER)
+def test_what_may_not_differ_is_a_loss(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert list(differences(normal(a), normal(b)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_any_other_text_or_number_anywhere_is_a_loss(seed: int) -> None:
+    chance = random.Random(seed)
+    definition = fuzz.Definitions(chance).definition()
+    changed = copy.deepcopy(definition)
+    holder, key = chance.choice([spot for spot in fuzz.spots(changed) if not isinstance(spot[0][spot[1]], dict | list)])
+    holder[key] = "".join(chance.choices(string.ascii_lowercase, k=9))
+    assert list(differences(normal(definition), normal(changed)))
+
+
+# --- random definitions --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 2**32))
+def test_random_definitions_come_back_through_the_text_without_loss(seed: int) -> None:
+    result = there_and_back("", fuzz.Definitions(random.Random(seed)).definition())
+    assert (result.problem, result.losses) == ("", [])
+
+
+def test_random_definitions_hold_every_kind_of_action() -> None:
+    found = [fuzz.Definitions(random.Random(seed)).definition() for seed in range(60)]
+    kinds = {str(action.get("type")).lower() for definition in found for _, action in roundtrip.every(definition["actions"])}
+    assert kinds >= {"if", "foreach", "switch", "until", "scope", "openapiconnection", "apiconnection", "serviceprovider", "agent", "response", "query"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
+def test_damaged_texts_and_definitions_give_typed_errors_only(seed: int) -> None:
+    chance = random.Random(seed)
+    definition = fuzz.Definitions(chance).definition()
+    text = unparse(decompile(definition))
+    assert fuzz.try_text(fuzz.damage_text(text, [text], chance)) in ("read", "refused")
+    assert fuzz.try_definition(fuzz.damage_definition(definition, chance)) in ("read", "refused")
+
+
+def test_real_flows_come_back_without_loss() -> None:
+    if not roundtrip.shared().exists():
+        pytest.skip("no real flows here; set NL2DSL_SHARED")
+    for name, definition in itertools.islice(roundtrip.read(roundtrip.shared()), 0, None, 12):
+        result = there_and_back(name, definition)
+        assert (name, result.problem, result.losses) == (name, "", [])
+
+
+# --- single cases --------------------------------------------------------------------------------------------------------------
+
+
+def long(value: str) -> dict[str, Any]:
+    return {"type": "If", "expression": {"and": [{"equals": [f"@{value}", number]} for number in range(300)]}, "actions": {"A": CALL}, "runAfter": {}}
+
+
+LARGE: dict[str, dict[str, Any]] = {
+    "a literal of 300 KB": compose("<p>`${x}` \\ \"&nbsp;\"</p>\r\n" * 12_000),
+    "a condition of 300 tests": definition_of({"If": long("triggerBody()")}),
+    "an expression of 300 operators": compose("@and(" + ", ".join(["equals(a(), not(b()))"] * 150) + ")"),
+    "an expression nested 60 deep": compose("@" + "toLower(" * 60 + "'x'" + ")" * 60),
+    "200 strict keys in one text": compose("".join(f"@{{triggerBody()['a{n}']}}, " for n in range(200))),
+    "a fork of 40 branches": definition_of({"A": CALL} | {f"B{n}": {**CALL, "runAfter": {"A": S}} for n in range(40)}),
+    "nothing at all": definition_of({}, triggers={}),
+    "an operation called builtin": definition_of(
+        {"A": {"type": "OpenApiConnection", "inputs": {"host": {**HOST, "apiId": "/apis/builtin"}, "parameters": {}}, "runAfter": {}}}
+    ),
+    "a connector without an id": definition_of(
+        {"A": {"type": "OpenApiConnection", "inputs": {"host": {**HOST, "apiId": ""}, "parameters": {}}, "runAfter": {}}}
+    ),
+    "metadata that is nothing": definition_of({"A": {**CALL, "metadata": None, "limit": None}}),
+    "a split that is an expression": definition_of({}, triggers={"T": {**CALL, "splitOn": "@body('x')?['a/b']", "recurrence": {"frequency": "Hour", "interval": 3}}}),
+    "connections by majority": definition_of(
+        {name: {**CALL, "inputs": {**CALL["inputs"], "host": {**HOST, "connectionName": alias}}} for name, alias in {"A": "c1", "B": "c1", "C": "shared_x"}.items()}
+    ),
+    "old and new calls of one connector": definition_of(
+        {
+            "A": {**CALL, "inputs": {**CALL["inputs"], "host": {**HOST, "connectionName": "x_1"}}},
+            "B": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x_1']['connectionId']"}}, "method": "get", "path": "/a"}},
+        }
+    ),
+    "an action named as the trigger": definition_of(
+        {"manual": {**CALL, "metadata": {"operationMetadataId": "1"}}},
+        triggers={"manual": {"type": "Recurrence", "recurrence": {"frequency": "Day", "interval": 1}, "metadata": {"operationMetadataId": "2"}}},
+    ),
+    "scopes that guard each other": definition_of(
+        {
+            "Try": {"type": "Scope", "actions": {"A": CALL}},
+            "Oh no": {"type": "Scope", "actions": {"B": CALL}, "runAfter": {"Try": ["TimedOut", "Failed"]}, "description": "why"},
+            "At last": {"type": "Scope", "actions": {"C": CALL}, "runAfter": {"Oh no": ["Succeeded", "Failed"]}, "metadata": {"operationMetadataId": "3"}},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("definition", LARGE.values(), ids=LARGE)
+def test_large_and_odd_definitions_come_back(definition: dict[str, Any]) -> None:
+    result = there_and_back("", definition)
+    assert (result.problem, result.losses) == ("", [])
+
+
+def nested(levels: int) -> dict[str, Any]:
+    action: dict[str, Any] = CALL
+    for _ in range(levels):
+        action = {"type": "Scope", "actions": {"A": action}}
+    return definition_of({"A": action})
+
+
+def test_forty_scopes_inside_one_another_come_back() -> None:
+    assert there_and_back("", nested(40)).losses == []
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [nested(5_000), compose(10**400), compose(float("inf")), compose(json.loads("[" * 70 + "]" * 70)), definition_of({}, parameters=float("nan"))],
+    ids=["scopes", "a long number", "infinity", "lists", "no number"],
+)
+def test_what_no_text_could_hold_is_refused_with_a_hint(definition: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as error:
+        decompile(definition)
+    assert error.value.hint
+
+
+def test_limits_of_expressions_leave_room_for_what_is_around_them() -> None:
+    from nl2dsl.dsl.words import MAX_NESTING, MAX_OPERATORS
+
+    assert MAX_DEPTH < MAX_NESTING - 16
+    assert MOST_OPERATORS < MAX_OPERATORS
+
+
+# --- how it reads --------------------------------------------------------------------------------------------------------------
+
+
+def test_ids_and_what_all_calls_share_stand_at_the_end() -> None:
+    authentication = {"type": "Raw", "value": "@json('x')"}
+    inputs = {**CALL["inputs"], "authentication": authentication, "host": {**HOST, "connectionName": "shared_x_1"}}
+    action = {"type": "OpenApiConnection", "inputs": inputs, "metadata": {"operationMetadataId": "1-2"}}
+    definition = definition_of({"Get": action, "Again": {**action, "runAfter": {"Get": S}}})
+    text = unparse(decompile(definition))
+    body, _, tail = text.partition("\n\n@@")
+    assert "authentication" not in body
+    assert "@connection" not in body
+    assert "1-2" not in body
+    assert tail.startswith('connections({ "shared_x": "shared_x_1" })')
+    assert parse(text)[0] == decompile(definition)
+
+
+def test_annotations_at_the_end_are_those_of_definitions() -> None:
+    assert set(FLOW_ANNOTATIONS) <= AT_THE_END
+
+
+def test_an_action_of_an_unknown_type_is_a_call_that_says_its_type() -> None:
+    definition = definition_of({"Run": {"type": "JavaScriptCode", "inputs": {"code": "@body('Get')"}, "runAfter": {}}})
+    step = decompile(definition).steps[0]
+    assert isinstance(step, Call)
+    assert (step.id, step.result, step.annotations[0].name) == ("builtin.JavaScriptCode", "outputs_Run", "type")
+
+
+def test_an_old_call_says_its_method_and_path_once() -> None:
+    inputs = {"host": {"connection": {"name": "@parameters('$connections')['mail_1']['connectionId']"}}, "method": "post", "path": "/v2/Mail", "body": {"To": "x"}}
+    text = unparse(decompile(definition_of({"Send it (V2)": {"type": "ApiConnection", "inputs": inputs}})))
+    assert 'outputs_Send_it_V2 = shared_mail.`post /v2/Mail`({ "body": { "To": "x" } });' in text
+    assert '@@connections({ "shared_mail": "mail_1" })' in text
