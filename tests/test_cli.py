@@ -106,7 +106,7 @@ def test_version(run: Run) -> None:
         ("generat x", "did you mean `nl2dsl generate`?"),
         ("catlog list", "did you mean `nl2dsl catalog list`?"),
         ("catalog lst", "did you mean `nl2dsl catalog list`?"),
-        ("catalog diff a b", "`nl2dsl catalog diff` is not available yet"),
+        ("catalog diff a b", "a: no such file or folder"),
         ("serve x", "`nl2dsl serve` is not available yet"),
         ("check", "nl2dsl check --help"),
         ("check --jsn x", "unrecognized arguments: --jsn"),
@@ -120,9 +120,8 @@ def test_version(run: Run) -> None:
         ("generate x --model /nowhere", "no model in /nowhere"),
         ("generate x --catalog /nowhere.json", "/nowhere.json: no such file"),
         ("catalog import x", "-o"),
-        ("compile x.flow --to package", "--to package is not available yet"),
-        ("compile x.flow --to logic-app", "--to logic-app is not available yet"),
-        ("decompile x.zip", "not available yet"),
+        ("compile x.flow --to zip", "invalid choice"),
+        ("decompile x.zip", "x.zip: no such file"),
         ("corpus /nowhere.toml", "/nowhere.toml: no such file"),
     ],
 )
@@ -258,6 +257,35 @@ def test_compile_writes_to_a_file_in_a_new_folder(run: Run, tmp_path: Path) -> N
     assert run("compile", file(tmp_path, GOOD), "-o", target) == (0, "", "")
     assert json.loads(target.read_text(encoding="utf-8"))["triggers"]
     assert [p.name for p in target.parent.iterdir()] == ["a.json"]
+
+
+def test_a_package_is_compiled_and_decompiled(run: Run, tmp_path: Path) -> None:
+    path = file(tmp_path, GOOD, "bills.flow")
+    assert run("compile", path, "--to", "package", "-o", tmp_path / "a.zip") == (0, "", "")
+    ran = run("decompile", tmp_path / "a.zip")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == '@@name("bills")\n\n' + GOOD
+
+
+def test_a_logic_app_is_compiled_or_says_what_it_cannot_hold(run: Run, tmp_path: Path) -> None:
+    made = run("compile", file(tmp_path, GOOD), "--to", "logic-app")
+    assert made.code == 0
+    assert set(json.loads(made.out)) == {"definition", "parameters"}
+    ran = run("compile", file(tmp_path, GOOD + "shared_approvals.StartAndWaitForAnApproval();\n", "b.flow"), "--to", "logic-app")
+    assert (ran.code, ran.out) == (1, "")
+    assert "error[T701]" in ran.err
+
+
+def test_several_flows_go_into_a_folder(run: Run, tmp_path: Path) -> None:
+    one = {"type": "Microsoft.Logic/workflows", "name": "one", "properties": {"definition": json.loads(run("compile", file(tmp_path, GOOD)).out)}}
+    broken = {"type": "Microsoft.Logic/workflows", "name": "broken", "properties": {"definition": {"actions": {"a": 3}}}}
+    path = file(tmp_path, json.dumps({"resources": [one, {**one, "name": "two"}, {"type": "Microsoft.Web/connections", "name": "mail"}, broken]}), "t.json")
+    assert run("decompile", path).code == 2
+    ran = run("decompile", path, "-o", tmp_path / "flows")
+    assert ran.code == 1
+    assert sorted(p.name for p in (tmp_path / "flows").iterdir()) == ["one.flow", "two.flow"]
+    assert "left out: Microsoft.Web/connections mail" in ran.err
+    assert "t.json: broken: this is no workflow definition" in ran.err
 
 
 @pytest.mark.parametrize("text", [WRONG, BROKEN, ""])

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nl2dsl import __version__
 from nl2dsl.errors import CorpusError, EngineError, Nl2DslError, UsageError
-from nl2dsl.files import STANDARD, read_rows, read_text, write_text, writing
+from nl2dsl.files import STANDARD, decoded, read_bytes, read_rows, read_text, write_bytes, write_text, writing
 
 if TYPE_CHECKING:
     from nl2dsl.catalog.model import Catalog, Operation
@@ -213,14 +213,16 @@ def _canonical(source: str, path: str) -> str | None:
 
 
 def compile_(args: Arguments) -> int:
-    """Turns a flow into the workflow definition (JSON) that Power Automate and Azure Logic Apps run.
+    """Turns a flow into what Power Automate and Azure Logic Apps take.
 
-    A flow with errors is not compiled: they are shown on stderr.
+    definition is the JSON of the workflow; package the zip for "Import package (legacy)" of Power Automate; logic-app the code view of a Consumption Logic App, whose calls
+    name method and path: an operation whose path is not known is an error. A flow with errors is not compiled: they are shown on stderr. The same flow gives the
+    same bytes; --seed gives a package other ids.
     """
-    if args.to != "definition":
-        raise UsageError(f"--to {args.to} is not available yet", hint="--to definition gives the workflow definition that both hold inside")
-    from nl2dsl.dsl import definition
+    from nl2dsl.dsl import definition, logic_app, package
 
+    if args.to == "package" and args.output == STANDARD and sys.stdout.isatty():
+        raise UsageError("a package is a zip file, which a terminal cannot show", hint="-o FLOW.zip")
     catalog = _flow_catalog(args)
     source, flow, found = _read_flow(args.file, catalog)
     _show([d for d in found if d.severity != "info"], source, args.file, sys.stderr)
@@ -228,38 +230,65 @@ def compile_(args: Arguments) -> int:
         _say(f"{args.file}: a refusal has nothing to compile")
     if flow is None or _has_errors(found):
         return BAD_INPUT
-    write_text(args.output, _json(definition.compile(flow, catalog)))
+    told: list[Diagnostic] = []
+    if args.to == "package":
+        name = "" if args.file == STANDARD else Path(args.file).stem
+        made, told = package.write(flow, catalog, name, args.seed)
+    elif args.to == "logic-app":
+        app, told = logic_app.write(flow, catalog)
+        made = _json(app).encode()
+    else:
+        made = _json(definition.compile(flow, catalog)).encode()
+    _show(told, source, args.file, sys.stderr)
+    if _has_errors(told):
+        return BAD_INPUT
+    write_bytes(args.output, made)
     return DONE
 
 
 def decompile(args: Arguments) -> int:
-    """Turns a workflow definition (JSON) into a flow; nothing of it is dropped.
+    """Turns workflows into flows; nothing of them is dropped.
 
-    The definition may stand alone, under `definition`, or under `properties.definition`, as exports have it.
+    Read are definitions (JSON: alone, under `definition`, under `properties.definition`), workflow.json of Logic Apps, ARM templates, exported packages and solutions
+    (.zip). A file with several flows needs -o FOLDER, where each gets a file of its name.
     """
-    if args.file.endswith(".zip"):
-        raise UsageError("reading packages (.zip) is not available yet", hint="unpack it and give the definition.json inside")
-    from nl2dsl.dsl import definition
+    from nl2dsl.dsl import archive, carrying, flowfiles
     from nl2dsl.dsl.text import unparse
 
-    text = read_text(args.file)
+    catalog = _flow_catalog(args)
+    texts: list[tuple[str, str]] = []
+    code = DONE
+    data = read_bytes(args.file)
+    if not archive.is_zip(data):
+        decoded(data, args.file)
     try:
-        flow = definition.decompile(_inner_definition(json.loads(text)), _flow_catalog(args))
-    except json.JSONDecodeError as problem:
-        _tell(UsageError(f"{args.file}:{problem.lineno}:{problem.colno}: not JSON: {problem.msg}"))
+        found = flowfiles.find(data, args.file)
+    except UsageError as problem:
+        _tell(problem)
         return BAD_INPUT
-    except (UsageError, RecursionError) as problem:
-        _tell(UsageError(f"{args.file}: {problem}", getattr(problem, "hint", "")))
-        return BAD_INPUT
-    write_text(args.output, unparse(flow))
+    for one, name in zip(found, carrying.file_names(found), strict=True):
+        if one.left_out:
+            _say(f"{one.where}: not part of a flow, left out: {', '.join(one.left_out)}")
+        try:
+            texts.append((name, unparse(carrying.flow_of(one, catalog))))
+        except (UsageError, RecursionError) as problem:  # the other flows of the file are still good
+            _tell(UsageError(f"{one.where}: {problem}", getattr(problem, "hint", "")))
+            code = BAD_INPUT
+    return max(code, _write_flows(texts, args))
+
+
+def _write_flows(texts: list[tuple[str, str]], args: Arguments) -> int:
+    """One flow goes where --output says, several go into the folder it names."""
+    folder = Path(args.output)
+    into_folder = folder.is_dir() or (len(texts) > 1 and args.output != STANDARD and not folder.suffix)
+    if len(texts) > 1 and not into_folder:
+        names = ", ".join(name for name, _ in texts[:_WARNINGS_SHOWN])
+        raise UsageError(f"{args.file}: holds {len(texts)} flows", hint=f"-o FOLDER writes each to a file there: {names} …")
+    for name, text in texts:
+        write_text(folder / name if into_folder else args.output, text)
+        if into_folder:
+            _say(str(folder / name))
     return DONE
-
-
-def _inner_definition(value: Any) -> Any:
-    for key in ("properties", "definition"):
-        if isinstance(value, dict) and isinstance(value.get(key), dict) and "actions" not in value:
-            value = value[key]
-    return value
 
 
 def _read_flow(path: str, catalog: Catalog) -> tuple[str, Flow | None, list[Diagnostic]]:
@@ -510,15 +539,16 @@ def _compile_options(p: argparse.ArgumentParser) -> None:
         metavar="FORM",
         choices=("definition", "package", "logic-app"),
         default="definition",
-        help="definition (default): the JSON of the workflow",
+        help="definition (default): the JSON of the workflow; package: a zip for Power Automate; logic-app: JSON for Azure Logic Apps",
     )
+    p.add_argument("--seed", metavar="TEXT", default="", help="what the ids of a package are made from (the flow)")
     p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where it goes (stdout)")
     _catalog_options(p)
 
 
 def _decompile_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("file", metavar="FILE.json", help="a workflow definition, or - for stdin")
-    p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where the flow goes (stdout)")
+    p.add_argument("file", metavar="FILE", help="a definition, template or workflow (.json), a package or solution (.zip), or - for stdin")
+    p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where the flow goes (stdout); a folder, if there are several")
     _catalog_options(p)
 
 
@@ -589,8 +619,14 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "work with flows": (
         Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check flows/ --json")),
         Verb("format", "the canonical form of a flow", format_, _format_options, ("nl2dsl format monday.flow", "nl2dsl format --check flows/")),
-        Verb("compile", "the workflow definition (JSON) of a flow", compile_, _compile_options, ("nl2dsl compile monday.flow -o monday.json",)),
-        Verb("decompile", "the flow of a workflow definition", decompile, _decompile_options, ("nl2dsl decompile monday.json -o monday.flow",)),
+        Verb("compile", "a workflow definition, package or Logic App of a flow", compile_, _compile_options, (
+            "nl2dsl compile monday.flow -o monday.json",
+            "nl2dsl compile monday.flow --to package -o monday.zip",
+        )),
+        Verb("decompile", "the flows of a definition, package, solution or template", decompile, _decompile_options, (
+            "nl2dsl decompile monday.json -o monday.flow",
+            "nl2dsl decompile solution.zip -o flows",
+        )),
     ),
     "know what flows can call": (
         Verb("catalog list", "all connectors", catalog_list, _list_options, ("nl2dsl catalog list",)),

@@ -25,6 +25,20 @@ _SHOWN = 5  # problems of one file that are told one by one
 _UNPACKED = 1 << 30  # bytes of a packed file; more is no text of ours
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file (unpacked if it is gzip)."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == STANDARD else Path(path).read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                data = packed.read(_UNPACKED + 1)
+            if len(data) > _UNPACKED:
+                raise ValueError(f"unpacks to more than {_UNPACKED >> 20} MiB")
+        return data
+    except (OSError, EOFError, zlib.error, ValueError) as problem:
+        raise UsageError(f"{path}: {_why(problem, path)}", hint=_what_now(path)) from problem
+
+
 def read_text(path: str | Path) -> str:
     """The text of a UTF-8 file (packed if its name ends in `.gz`); line ends and a byte order mark do not matter."""
     return decoded(read_bytes(path), path)
@@ -39,20 +53,6 @@ def decoded(data: bytes, path: str | Path) -> str:
     if "\0" in text:
         raise UsageError(f"{path}: not a text file in UTF-8", hint="is it the right file? a text in another encoding must be saved as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """The content of a file (unpacked if it is gzip)."""
-    try:
-        data = sys.stdin.buffer.read() if str(path) == STANDARD else Path(path).read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-                data = packed.read(_UNPACKED + 1)
-            if len(data) > _UNPACKED:
-                raise ValueError(f"unpacks to more than {_UNPACKED >> 20} MiB")
-        return data
-    except (OSError, EOFError, zlib.error, ValueError) as problem:
-        raise UsageError(f"{path}: {_why(problem, path)}", hint=_what_now(path)) from problem
 
 
 def _why(problem: Exception, path: str | Path) -> str:

@@ -44,5 +44,5 @@ def file_names(found: Iterable[Found]) -> Iterator[str]:
     taken: set[str] = set()
     numbers: dict[str, int] = {}
     for flow in found:
-        stem = re.sub(r"[^\w-]+", "_", flow.name or flow.where.rpartition("!")[2].rpartition("/")[2].removesuffix(".json")).strip("_")
+        stem = re.sub(r"(?:[^\w-]|_)+", "_", flow.name or flow.where.rpartition("!")[2].rpartition("/")[2].removesuffix(".json")).strip("_")
         yield unique(stem[:_LONGEST] or "flow", taken, numbers) + ".flow"

@@ -58,7 +58,9 @@ def find(data: bytes, where: str) -> list[Found]:
     """All flows of a file, in its order. Raises `UsageError` if there is none, or the file cannot be read."""
     found = list(_in_zip(Archive(data, where), 0) if is_zip(data) else _in_document(read_json(data, where), where))
     if not found:
-        raise UsageError(f"{where}: no flow in it", "an exported package holds Microsoft.Flow/flows/…/definition.json, a solution Workflows/….json")
+        raise UsageError(
+            f"{where}: no workflow definition in it", "an exported package holds Microsoft.Flow/flows/…/definition.json, a solution Workflows/….json"
+        )
     return found
 
 

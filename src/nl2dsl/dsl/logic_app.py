@@ -26,8 +26,8 @@ from nl2dsl.dsl.wire import AUTHENTICATION, CONNECTOR_TYPES, Json
 _CONNECTIONS = {"$connections": {"defaultValue": {}, "type": "Object"}}
 # Kinds of requests and responses that only Power Automate has.
 _POWER_AUTOMATE = ("button", "powerapp", "powerappv2", "skills", "virtualagent")
-# Power Automate writes `outputs('x')?['body/value']`, which is a path and no key; Logic Apps write the steps of the path.
-_SLASHED = re.compile(r"\?\['body/([^']+)'\]")
+# Power Automate writes `outputs('x')?['body/value']`, which is a path and no key; Logic Apps write the steps of the path from the body.
+_SLASHED = re.compile(r"(?:outputs\((?P<action>'(?:[^']|'')+')\)|triggerOutputs\(\))\?\['body/(?P<path>[^']+)'\]")
 
 
 def write(flow: Flow, catalog: Catalog) -> tuple[Json, list[Diagnostic]]:
@@ -161,8 +161,8 @@ def _body(flat: Json) -> Any:
 
 
 def _encoded(value: Any, twice: bool) -> str:
-    expression = f"encodeURIComponent({as_expression(value)})"
-    return "@{" + (f"encodeURIComponent({expression})" if twice else expression) + "}"
+    expression = f"encodeUriComponent({as_expression(value)})"
+    return "@{" + (f"encodeUriComponent({expression})" if twice else expression) + "}"
 
 
 def as_expression(value: Any) -> str:
@@ -214,6 +214,9 @@ def _split(value: Any) -> Any:
         return {key: _split(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_split(item) for item in value]
-    if isinstance(value, str) and "?['body/" in value and "@" in value:
-        return _SLASHED.sub(lambda m: "?['body']" + "".join(f"?['{step}']" for step in m[1].split("/")), value)
-    return value
+    return _SLASHED.sub(_steps, value) if isinstance(value, str) and "@" in value else value
+
+
+def _steps(found: re.Match[str]) -> str:
+    body = f"body({found['action']})" if found["action"] else "triggerBody()"
+    return body + "".join(f"?['{step}']" for step in found["path"].split("/"))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from nl2dsl.errors import UsageError
 
+_LONGEST = 300  # characters of a message, which may quote a whole action
 FILE = Path(__file__).with_name("workflow.schema.json")
 
 
@@ -24,8 +25,13 @@ class Violation(NamedTuple):
 
 def violations(definition: Any) -> list[Violation]:
     """All places that break the schema, in the order of the definition. Raises `UsageError` where `jsonschema` is not installed."""
-    found = {Violation("/".join(map(str, problem.absolute_path)), problem.message[:300]) for problem in _validator().iter_errors(definition)}
-    return sorted(found)
+    return sorted({_violation(problem) for problem in _validator().iter_errors(definition)})
+
+
+def _violation(problem: Any) -> Violation:
+    # `not` stands in the schema only for keys that may not be there.
+    message = "does not belong here" if problem.validator == "not" else problem.message[:_LONGEST]
+    return Violation("/".join(map(str, problem.absolute_path)), message)
 
 
 @lru_cache(maxsize=1)
