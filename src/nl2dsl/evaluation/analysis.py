@@ -397,6 +397,9 @@ def _notes(runs: Sequence[Scored]) -> Iterator[str]:
         lost = sum(("E001", "error") in s.codes for s in r.scores)
         if lost:
             yield f"{r.label}: {lost:,} rows were not answered by the engine and count as non-parsed"
+        env = r.run.head.get("environment", {})
+        if (env.get("load") or 0) > (env.get("cores") or math.inf):
+            yield f"{r.label}: the machine was busy (load {env['load']:.1f} on {env['cores']} cores), so its seconds say little"
         unknown = r.run.head.get("catalog", {}).get("gold_not_in_it", [])
         if unknown:
             yield f"{r.label}: {len(unknown):,} operations of right answers are not in the catalog and cannot be written ({', '.join(unknown[:3])} …)"

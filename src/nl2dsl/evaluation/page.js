@@ -126,10 +126,10 @@ function choose(i) {
 function details(row, answer) {
   const parts = [make("div", { class: "chips" }, ...answer.chips.map(([text, kind]) => make("span", { class: `chip ${kind}` }, text)))];
   if (answer.mistakes.length) parts.push(make("h3", {}, "What is wrong"), make("ul", {}, ...answer.mistakes.map(mistake)));
-  if (answer.diff.length) parts.push(make("h3", {}, row.whole ? "Flow" : "Operations"), diff(answer.diff, "right", "written"));
+  if (answer.diff.length) parts.push(make("h3", {}, { flow: "Flow", operations: "Operations", refusal: "Answer" }[row.gives]), diff(answer.diff, "right", "written"));
   if (row.others.length) parts.push(make("p", { class: "soft" }, "Right as well: " + row.others.join("; ")));
   if (answer.effects.length) parts.push(make("h3", {}, "What it does when it runs"), diff(answer.effects, "right", "written"));
-  if (!row.whole && answer.text) parts.push(make("h3", {}, "The flow as it was written"), make("pre", {}, answer.text));
+  if (row.gives === "operations" && answer.text) parts.push(make("h3", {}, "The flow as it was written"), make("pre", {}, answer.text));
   if (answer.codes.length) parts.push(make("h3", {}, "Diagnostics"), make("ul", {}, ...answer.codes.map(([code, severity, message]) => make("li", {}, `${severity} ${code}: ${message}`))));
   return parts;
 }

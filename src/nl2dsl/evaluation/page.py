@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from html import escape
@@ -25,7 +26,8 @@ from nl2dsl.evaluation.statistics import Figure
 Segment = tuple[str, bool]  # text, whether it is what differs
 Diff = list[tuple[str, list[Segment] | None, list[Segment] | None]]  # " " same, "~" changed, "-" only left, "+" only right
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_ALIKE = 0.4  # lines less alike than this are shown as two
+_WORD = re.compile(r"\w+")
+_ALIKE = 0.4  # lines with a smaller share of words in common do not stand side by side
 
 
 def page(a: Analysis) -> str:
@@ -314,7 +316,15 @@ def _row(case: Case, answers: list[dict[str, Any] | None]) -> dict[str, Any]:
     others = [" → ".join(a) for a in case.answers[1:]]
     facets = [f"{k}: {v}" for k, v in case.facets.items()]
     gold = case.dsl or "\n".join(case.gold) or f"refuse: {case.refuse}"
-    return {"id": case.id, "query": case.query, "gold": gold, "whole": bool(case.dsl), "facets": facets, "others": others, "answers": answers}
+    return {
+        "id": case.id,
+        "query": case.query,
+        "gold": gold,
+        "gives": "refusal" if case.refuse else "flow" if case.dsl else "operations",
+        "facets": facets,
+        "others": others,
+        "answers": answers,
+    }
 
 
 def _answers(r: Scored) -> dict[str, dict[str, Any]]:
@@ -351,7 +361,7 @@ def _chips(s: Scores, tries: Sequence[Scores], answer: dict[str, Any]) -> list[t
     if len(tries) > 1:
         found.append((f"exact in {sum(bool(t.exact) for t in tries)} of {len(tries)} tries", ""))
     if s.missing:
-        found.append((f"{s.missing} values to ask for", ""))
+        found.append((f"{s.missing} value{'s' * (s.missing > 1)} to ask for", ""))
     if isinstance(answer.get("confidence"), float):
         found.append((f"confidence {answer['confidence']:.2f}", ""))
     return found + ([(f"{1000 * s.seconds:,.0f} ms", "")] if s.seconds else [])
@@ -369,23 +379,48 @@ def _compared(case: Case, answer: dict[str, Any]) -> Diff:
 
 
 def diff(left: Sequence[str], right: Sequence[str]) -> Diff:
-    """Two texts line by line; in lines that are alike, the words that differ are marked."""
+    """Two texts line by line; lines that are alike stand side by side, with the words that differ marked."""
     found: Diff = []
     for tag, i, j, k, n in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag == "equal":
             found += [(" ", [(line, False)], [(line, False)]) for line in left[i:j]]
-            continue
-        both = min(j - i, n - k)
-        found += [("~", *_marked(a, b)) for a, b in zip(left[i : i + both], right[k : k + both], strict=True)]
-        found += [("-", [(line, False)], None) for line in left[i + both : j]] + [("+", None, [(line, False)]) for line in right[k + both : n]]
+        else:
+            found += _aligned(left[i:j], right[k:n])
     return found
+
+
+def _aligned(left: Sequence[str], right: Sequence[str]) -> Diff:
+    """The pairing of lines, in order, that has most words in common."""
+    words = [Counter(_WORD.findall(line)) for line in left], [Counter(_WORD.findall(line)) for line in right]
+    alike = [[_common(a, b) for b in words[1]] for a in words[0]]
+    best = [[0.0] * (len(right) + 1) for _ in range(len(left) + 1)]
+    for i in range(len(left) - 1, -1, -1):
+        for k in range(len(right) - 1, -1, -1):
+            best[i][k] = max(best[i + 1][k], best[i][k + 1], best[i + 1][k + 1] + alike[i][k] if alike[i][k] >= _ALIKE else 0.0)
+    found: Diff = []
+    i = k = 0
+    while i < len(left) or k < len(right):
+        if i < len(left) and k < len(right) and alike[i][k] >= _ALIKE and best[i][k] == best[i + 1][k + 1] + alike[i][k]:
+            found.append(("~", *_marked(left[i], right[k])))
+            i, k = i + 1, k + 1
+        elif i < len(left) and (k == len(right) or best[i][k] == best[i + 1][k]):
+            found.append(("-", [(left[i], False)], None))
+            i += 1
+        else:
+            found.append(("+", None, [(right[k], False)]))
+            k += 1
+    return found
+
+
+def _common(a: Counter[str], b: Counter[str]) -> float:
+    """Share of words that two lines have in common; a line without words is like any other without."""
+    total = a.total() + b.total()
+    return 2 * (a & b).total() / total if total else 1.0
 
 
 def _marked(left: str, right: str) -> tuple[list[Segment], list[Segment]]:
     a, b = _WORDS.findall(left), _WORDS.findall(right)
     matcher = SequenceMatcher(None, a, b, autojunk=False)
-    if matcher.ratio() < _ALIKE:
-        return [(left, False)], [(right, False)]
     one, other = list[Segment](), list[Segment]()
     for tag, i, j, k, n in matcher.get_opcodes():
         one += [("".join(a[i:j]), tag != "equal")] if j > i else []

@@ -6,6 +6,7 @@ In: an `Analysis`. Out: tables of `rich` on a console, or text. Figures are writ
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -175,9 +176,12 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_MARKUP = re.compile(r"[\\`*|]|<(?=[A-Za-z/!?])|\[(?![-+\d])")
+
+
 def _md(text: str) -> str:
-    """Text that Markdown takes as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else " " if c in "\r\n" else c for c in text)
+    """Text that Markdown takes as it is; intervals stay readable."""
+    return _MARKUP.sub(lambda found: f"\\{found[0]}", " ".join(text.splitlines()))
 
 
 # --- the terminal --------------------------------------------------------------------------------------------------------------
