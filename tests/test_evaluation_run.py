@@ -240,3 +240,13 @@ def test_every_evaluation_recipe_can_be_read() -> None:
     assert found
     for path in found:
         assert runs.recipes.load(path, EvaluateRecipe).rows
+
+
+def test_a_quick_look_keeps_nothing(recipe: EvaluateRecipe, use: Callable[..., Counting], capsys: pytest.CaptureFixture[str]) -> None:
+    from nl2dsl.evaluation import quality
+
+    use()
+    assert quality.main([str(recipe.rows), "--limit", "5"]) == 0
+    assert "flow_similarity" in capsys.readouterr().out and not Path(recipe.out).exists()
+    assert quality.main([str(recipe.rows), "--max-tokens", "many"]) == 2 and "max_tokens" in capsys.readouterr().err
+    assert quality.main(["nowhere.jsonl"]) == 2 and capsys.readouterr().err.startswith("error: ")

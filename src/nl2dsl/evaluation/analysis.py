@@ -378,7 +378,7 @@ def analyse(runs: Sequence[Run], catalog: Catalog, effects: Callable[[Run], Mapp
             found, why = {}, str(reason)
         made.append(scored(run, label, catalog, found))
     pairs = [p for i, a in enumerate(made) for b in made[i + 1 :] for p in compare(a, b)]
-    return Analysis(tuple(made), tuple(_adjusted(pairs)), tuple(_notes(made)), why)
+    return Analysis(tuple(made), tuple(_adjusted(pairs)), tuple(_notes(made, catalog)), why)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
@@ -388,7 +388,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     return [label if labels.count(label) == 1 else f"{label} #{i}" for i, label in enumerate(labels, 1)]
 
 
-def _notes(runs: Sequence[Scored]) -> Iterator[str]:
+def _notes(runs: Sequence[Scored], catalog: Catalog) -> Iterator[str]:
     """What a reader must know before trusting a figure."""
     for r in runs:
         expected = len(r.run.cases) * int(r.run.head.get("recipe", {}).get("repeats", 1))
@@ -407,6 +407,8 @@ def _notes(runs: Sequence[Scored]) -> Iterator[str]:
             yield f"{r.label}: rows with gold operations only do not count helpers such as Compose, on either side"
     if len({r.run.head.get("catalog", {}).get("digest") for r in runs}) > 1:
         yield "the runs used different catalogs"
+    elif any(r.run.head.get("catalog", {}).get("digest") != catalog.digest for r in runs):
+        yield "the catalog has changed since: names are looked up in the one of today"
     if len({r.run.head.get("environment", {}).get("processor") for r in runs}) > 1:
         yield "the runs were made on different machines: their seconds cannot be compared"
     for i, a in enumerate(runs):
