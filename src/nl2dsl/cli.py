@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from statistics import median
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from nl2dsl import __version__
-from nl2dsl.errors import CorpusError, EngineError, Nl2DslError, UsageError
+from nl2dsl.errors import CatalogError, CorpusError, EngineError, Nl2DslError, UsageError
 from nl2dsl.files import STANDARD, decoded, read_bytes, read_rows, read_text, write_bytes, write_text, writing
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Writer = Generator | TextGenerator
 
+_Row = TypeVar("_Row")
 Arguments = argparse.Namespace
 DONE, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 _WARNINGS_SHOWN = 5
@@ -151,17 +153,21 @@ def check(args: Arguments) -> int:
 
     Findings go to stdout, one after the other in the manner of a good compiler, or as JSON lines. Only errors make the exit code 1; warnings and values that a
     person must still give do not. A folder stands for the .flow files below it, - for stdin.
+
+    With --fix, changes that leave no doubt are made in the files (for - the mended text goes to stdout and the findings to stderr); what is left is shown. Everything else
+    of a file stays as it is.
     """
     catalog = _flow_catalog(args)
     total: list[Diagnostic] = []
 
     def one(path: str) -> int:
-        source, _, found = _read_flow(path, catalog)
+        source, found = _mended(path, catalog) if args.fix else _looked(read_text(path), catalog)
         total.extend(found)
+        stream = sys.stderr if args.fix and path == STANDARD else sys.stdout
         if args.json:
-            _write_lines(_diagnostic_row(path, d) for d in found)
+            _write_lines((_diagnostic_row(path, d) for d in found), stream)
         else:
-            _show(found, source, path, sys.stdout)
+            _show(found, source, path, stream)
         return BAD_INPUT if _has_errors(found) else DONE
 
     paths = _flow_files(args.files)
@@ -170,6 +176,35 @@ def check(args: Arguments) -> int:
 
     _say(f"{_n(len(paths), 'file')}: {summary(total) or 'nothing to say'}")
     return code
+
+
+def _looked(source: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
+    """The text and all findings with their fixes; a refusal is neither a flow nor a mistake."""
+    from nl2dsl import refusal
+    from nl2dsl.dsl import fix
+
+    return source, [] if refusal.read(source) else fix.look(source, catalog)[1]
+
+
+def _mended(path: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
+    """The text of a file after its safe fixes, which are written back with the line ends it had, and what is left to say."""
+    from nl2dsl import refusal
+    from nl2dsl.dsl import fix
+
+    raw = read_bytes(path)
+    source = decoded(raw, path)
+    mended = fix.Mended(source, (), ()) if refusal.read(source) else fix.mend(source, catalog)
+    if path == STANDARD:
+        sys.stdout.write(mended.source)
+    elif mended.done:
+        if path.endswith(".gz"):
+            raise UsageError(f"{path}: a packed file is not mended", hint="unpack it first")
+        windows = raw.count(b"\r\n") == raw.count(b"\n")
+        text = mended.source.replace("\n", "\r\n") if windows else mended.source
+        write_bytes(path, (b"\xef\xbb\xbf" if raw[:3] == b"\xef\xbb\xbf" else b"") + text.encode())
+    for diagnostic, one in mended.done:
+        _say(f"{path}: {diagnostic.code}: {one.title}")
+    return mended.source, list(mended.left)
 
 
 def format_(args: Arguments) -> int:
@@ -291,6 +326,48 @@ def _write_flows(texts: list[tuple[str, str]], args: Arguments) -> int:
     return DONE
 
 
+def run(args: Arguments) -> int:
+    """Runs a flow without the world and shows what it would do: the trace of its steps, and the side effects.
+
+    Connectors are mock ones with seeded data, made from the catalog; the clock is virtual; nothing is sent. FILE is a flow, or a workflow definition, package or export that
+    holds one. --trigger gives the data the trigger delivers, --fail lets a step fail so that the other paths can be seen. The exit code is 1 when the run failed.
+    """
+    from nl2dsl.simulator import Limits, render, to_json
+    from nl2dsl.simulator import run as simulate
+
+    catalog = _flow_catalog(args)
+    flow = _runnable(args.file, catalog)
+    if flow is None:
+        return BAD_INPUT
+    given = {"data": _json_of(args.trigger)} if args.trigger else {}
+    done = simulate(flow, catalog, seed=args.seed, fail=args.fail, limits=Limits(steps=args.steps), **given)
+    sys.stdout.write(_json(to_json(done)) if args.json else render(done) + "\n")
+    return BAD_INPUT if done.status in ("Failed", "TimedOut", "Stopped") else DONE
+
+
+def _runnable(path: str, catalog: Catalog) -> Flow | None:
+    """The flow of a file that has no errors, or of a workflow definition in whatever it stands."""
+    from nl2dsl.dsl import definition, flowfiles
+
+    if path.lower().endswith((".json", ".zip")):
+        found = flowfiles.find(read_bytes(path), path)
+        if len(found) > 1:
+            raise UsageError(f"{path}: {len(found)} flows in one file", hint="nl2dsl decompile FILE -o FOLDER, then run one of them")
+        return definition.decompile(found[0].definition, catalog)
+    source, flow, problems = _read_flow(path, catalog)
+    _show([d for d in problems if d.severity == "error"], source, path, sys.stderr)
+    if flow is None and not problems:
+        _say(f"{path}: a refusal has nothing to run")
+    return None if _has_errors(problems) else flow
+
+
+def _json_of(path: str) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"{path}: not JSON: {problem}", hint='the trigger\'s body, such as {"Title": "New laptop"}') from None
+
+
 def _read_flow(path: str, catalog: Catalog) -> tuple[str, Flow | None, list[Diagnostic]]:
     """The text, its tree if it has one, and all findings; a refusal is neither a flow nor a mistake."""
     from nl2dsl import refusal
@@ -329,7 +406,8 @@ def _each(paths: list[str], one: Callable[[str], int]) -> int:
 
 def _diagnostic_row(path: str, d: Diagnostic) -> dict[str, Any]:
     place = {"line": d.span.line, "column": d.span.column}
-    return {"file": path, "code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, **place}
+    fixes = [{"title": f.title, "safe": f.safe, "edits": [e._asdict() for e in f.edits]} for f in d.fixes]
+    return {"file": path, "code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, **place, "fixes": fixes}
 
 
 def _has_errors(found: Iterable[Diagnostic]) -> bool:
@@ -388,20 +466,86 @@ def catalog_search(args: Arguments) -> int:
 
 
 def catalog_import(args: Arguments) -> int:
-    """Reads OpenAPI 2/3 files, catalog files, JSON lines {"id", "description"} or folders of these, and writes one catalog file.
+    """Reads OpenAPI 2/3 files (JSON, YAML), MCP tool lists, catalog files, JSON lines {"id", "description"}, folders and archives of these, and writes one catalog file.
 
-    The file is what --catalog takes. What could not be used is told on stderr.
+    The file is what --catalog takes; the same input gives the same bytes. A file that cannot be used is skipped, with the reason on stderr, and the exit code is 1; the rest is
+    imported. With --json what became of each file goes to stdout.
     """
     from nl2dsl.catalog import read
 
-    catalog = read.load(args.paths, args.with_builtin)
-    _warn(catalog)
     if Path(args.output).is_dir():
         raise UsageError(f"{args.output}: is a folder, not a file", hint="give the name of a file in it, such as catalog.jsonl.gz")
-    read.write(catalog, args.output)
-    used = sum(1 for name in catalog.connectors if catalog.ids(name))
-    _say(f"{args.output}: {_n(len(catalog), 'operation')} of {_n(used, 'connector')}")
-    return DONE
+    found = read.gather(args.paths, args.with_builtin, args.name or "", lambda sources: _progress(sources, "files"))
+    refused = [r for r in found.reports if r.reason and not r.aside]
+    done = [r for r in found.reports if not r.reason]
+    if args.json:
+        _write_lines(r._asdict() for r in found.reports)
+    if not done:
+        raise CatalogError(found.reports[0].reason, found.reports[0].hint)
+    read.write(found.catalog, args.output)
+    _warn(found.catalog)
+    for r in refused:
+        _say(f"skipped {r.reason}" + (f"\n  hint: {r.hint}" if r.hint else ""))
+    aside = [r.name for r in found.reports if r.aside]
+    if aside:
+        _say(f"left aside {_n(len(aside), 'file')} that describe no operations: {', '.join(aside[:3])}{' …' if len(aside) > 3 else ''}")
+    used = sum(1 for name in found.catalog.connectors if found.catalog.ids(name))
+    files = f"{_n(len(done), 'file')}" + (f", {len(refused):,} skipped" if refused else "")
+    _say(f"{args.output}: {_n(len(found.catalog), 'operation')} of {_n(used, 'connector')} from {files}")
+    return BAD_INPUT if refused else DONE
+
+
+def catalog_diff(args: Arguments) -> int:
+    """Shows what changed between two catalogs, and what that breaks.
+
+    OLD and NEW are whatever --catalog takes, or `builtin`. Without --flows the exit code is 1 if a change may break a flow; with --flows it is 1 if one of these breaks. --flows
+    takes .flow files, folders of them, corpora (.jsonl with `dsl`) and cards of models (card.json), and may be repeated.
+    """
+    from nl2dsl.catalog.diff import diff
+    from nl2dsl.dsl import impact
+
+    old, new = (_either_catalog(path) for path in (args.old, args.new))
+    changes = diff(old, new)
+    cards = {path: card for path in args.flows if (card := impact.card_at(path))}
+    verdicts = {path: impact.card_verdict(card, old, new, changes) for path, card in cards.items()}
+    judge = impact.Judge(old, new, changes)
+    texts = [flow for path in args.flows if path not in cards for flow in impact.flows_at(path)]
+    found = [i for name, text in _progress(texts, "flows") if (i := judge.impact(name, text))]
+    if args.json:
+        print(_json(impact.report_row(old, new, changes, verdicts, found, len(texts))), end="")
+    else:
+        _show_diff(changes, verdicts, found, args.all)
+    breaking = sum(c.breaking for c in changes)
+    broken = [i for i in found if i.breaks]
+    _say(f"{_n(len(changes), 'change')}, {breaking:,} may break flows" + (f"; {len(broken):,} of {_n(len(texts), 'flow')} break" if texts else ""))
+    return BAD_INPUT if broken or any(b for b, _ in verdicts.values()) or (not args.flows and breaking) else DONE
+
+
+def _either_catalog(path: str) -> Catalog:
+    from nl2dsl.catalog import read
+
+    if path == "builtin" and not Path(path).exists():
+        return read.builtin()
+    catalog = read.load(path)
+    _warn(catalog)
+    return catalog
+
+
+def _show_diff(changes: list[Any], verdicts: dict[str, tuple[bool, str]], found: list[Any], everything: bool) -> None:
+    """Breaking changes first, the others counted by kind unless all are wanted; then each flow with its findings."""
+    for heading, shown in (("may break flows", [c for c in changes if c.breaking]), ("safe", [c for c in changes if not c.breaking and everything])):
+        if shown:
+            print(heading)
+            _table([(c.operation, c.what, c.parameter, " → ".join(v for v in (c.old, c.new) if v), c.hint) for c in shown], "  ")
+    safe = Counter(c.what for c in changes if not c.breaking)
+    if safe and not everything:
+        print(f"safe: {', '.join(f'{count:,} × {what}' for what, count in sorted(safe.items()))} (--all lists them)")
+    for path, (breaks, verdict) in verdicts.items():
+        print(f"{'breaks' if breaks else 'fine'}: {path} {verdict}")
+    for i in found:
+        if i.unreadable:
+            print(f"{i.name}: cannot be read: {i.unreadable}\n")
+        _show([*i.breaks, *i.notes], i.text, i.name, sys.stdout)
 
 
 def _operation_line(o: Operation) -> tuple[str, str, str]:
@@ -522,6 +666,7 @@ def _generate_options(p: argparse.ArgumentParser) -> None:
 
 def _check_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("files", metavar="FILE", nargs="+", help="a .flow file, a folder of them, or - for stdin")
+    p.add_argument("--fix", action="store_true", help="make the changes that leave no doubt, in the files")
     _json_option(p)
     _catalog_options(p)
 
@@ -552,6 +697,22 @@ def _decompile_options(p: argparse.ArgumentParser) -> None:
     _catalog_options(p)
 
 
+def _run_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="a .flow file, - for stdin, or a workflow definition (.json, .zip)")
+    p.add_argument("--trigger", metavar="DATA.json", help="what the trigger delivers: its body, or {body, headers, ...} (seeded)")
+    p.add_argument("--seed", metavar="N", type=_count, default=0, help="other seeds give other data and other branches (0)")
+    p.add_argument(
+        "--fail",
+        metavar="STEP",
+        action="append",
+        default=[],
+        help="let a step fail: STEP, STEP=404, STEP=TimedOut, STEP=503x2 (the first two attempts); may be repeated",
+    )
+    p.add_argument("--steps", metavar="N", type=_positive, default=10_000, help="stop after so many steps (10000)")
+    _json_option(p)
+    _catalog_options(p)
+
+
 def _list_options(p: argparse.ArgumentParser) -> None:
     _json_option(p)
     _catalog_options(p)
@@ -569,9 +730,25 @@ def _search_options(p: argparse.ArgumentParser) -> None:
 
 
 def _import_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("paths", metavar="PATH", nargs="+", help="OpenAPI file, catalog file, JSON lines or folder")
+    p.add_argument("paths", metavar="PATH", nargs="+", help="OpenAPI file (JSON, YAML), MCP tool list, catalog file, JSON lines, folder, .zip or .tar.gz")
     p.add_argument("-o", "--output", metavar="FILE", required=True, help="the catalog file to write; packed if the name ends in .gz")
+    p.add_argument("--name", metavar="ID", type=_connector, help="the connector's id, such as shared_shop (made from the file's name)")
     p.add_argument("--with-builtin", action="store_true", help="put the built-in catalog in, too")
+    _json_option(p)
+
+
+def _connector(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_$][\w$-]*", text):
+        raise argparse.ArgumentTypeError(f"`{text}` is no connector id: letters, digits, `_` and `-`, such as shared_shop")
+    return text
+
+
+def _diff_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("old", metavar="OLD", help="the catalog as it was: whatever --catalog takes, or builtin")
+    p.add_argument("new", metavar="NEW", help="the catalog as it is now")
+    p.add_argument("--flows", metavar="PATH", nargs="+", action="extend", default=[], help="flows, folders, corpora (.jsonl) or model cards to be judged")
+    p.add_argument("--all", action="store_true", help="list the safe changes, too")
+    _json_option(p)
 
 
 def _recipe_options(p: argparse.ArgumentParser) -> None:
@@ -617,7 +794,11 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         )),
     ),
     "work with flows": (
-        Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check flows/ --json")),
+        Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check --fix monday.flow", "nl2dsl check flows/ --json")),
+        Verb("run", "what a flow does, on mock data", run, _run_options, (
+            "nl2dsl run monday.flow --seed 3",
+            "nl2dsl run approval.flow --fail Start_and_wait_for_an_approval=TimedOut",
+        )),
         Verb("format", "the canonical form of a flow", format_, _format_options, ("nl2dsl format monday.flow", "nl2dsl format --check flows/")),
         Verb("compile", "a workflow definition, package or Logic App of a flow", compile_, _compile_options, (
             "nl2dsl compile monday.flow -o monday.json",
@@ -634,7 +815,12 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         Verb("catalog search", "operations by words", catalog_search, _search_options, ("nl2dsl catalog search new row in excel",)),
         Verb("catalog import", "a catalog of your own from OpenAPI files", catalog_import, _import_options, (
             "nl2dsl catalog import petstore.json -o shop.jsonl.gz",
+            "nl2dsl catalog import connectors/ tools.json apis.zip -o ours.jsonl.gz",
             'nl2dsl generate --catalog shop.jsonl.gz --with-builtin "when a pet is sold, mail the owner"',
+        )),
+        Verb("catalog diff", "what changed between two catalogs, and which flows it breaks", catalog_diff, _diff_options, (
+            "nl2dsl catalog diff shop-1.jsonl.gz shop-2.yaml",
+            "nl2dsl catalog diff shop-1.jsonl.gz shop-2.yaml --flows flows/ corpus/train.jsonl model/card.json",
         )),
     ),
     "make a model": (
@@ -653,7 +839,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     ),
 }  # fmt: skip
 VERBS = {verb.name: verb for verbs in GROUPS.values() for verb in verbs}
-PLANNED = ("tenant", "serve", "load", "rollout", "catalog diff")
+PLANNED = ("tenant", "serve", "load", "rollout")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -775,7 +961,7 @@ def _colour(stream: IO[str]) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _progress(rows: list[dict[str, Any]], what: str) -> Iterator[dict[str, Any]]:
+def _progress(rows: Sequence[_Row], what: str) -> Iterator[_Row]:
     """The rows, with a bar on stderr if someone is looking."""
     if not sys.stderr.isatty():
         yield from rows
@@ -797,9 +983,9 @@ def _n(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def _write_lines(rows: Iterable[dict[str, Any]]) -> None:
+def _write_lines(rows: Iterable[dict[str, Any]], stream: IO[str] | None = None) -> None:
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False))
+        print(json.dumps(row, ensure_ascii=False), file=stream or sys.stdout)
 
 
 def _json(value: Any) -> str:

@@ -189,7 +189,8 @@ def _lasting(entry: Entry) -> str:
 
 
 def _short(content: Any) -> str:
-    text = content if isinstance(content, str) else json.dumps(_cut(plain(content)), ensure_ascii=False)
+    content = _cut(plain(content))
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     text = " ".join(text.split())
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
