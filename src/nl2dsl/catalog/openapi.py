@@ -139,7 +139,7 @@ class _Reader:
     def _flow_type(self, raw: Json, item: Json) -> str:
         if "x-ms-notification" in raw:
             return "OpenApiConnectionNotification"
-        called_back = "x-ms-notification-content" in item or any("x-ms-notification-url" in str(p) for p in listed(raw, "parameters"))
+        called_back = "x-ms-notification-content" in item or _holds(raw.get("parameters"), "x-ms-notification-url")
         return "OpenApiConnectionWebhook" if called_back else "OpenApiConnection"
 
     # --- parameters
@@ -195,6 +195,22 @@ class _Reader:
         chosen = next((responses[c] for c in (*good, "default") if c in responses), None)
         response = self.schemas.resolve(chosen)
         return self.schemas.fold(response["schema"] if "schema" in response else _media(response)[1].get("schema"))
+
+
+def _holds(value: object, key: str) -> bool:
+    """Whether a key occurs anywhere in a value; a part that occurs many times, as aliases in YAML make it, is looked at once."""
+    waiting, seen = [value], set()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, (dict, list)) and id(part) not in seen:
+            seen.add(id(part))
+            if isinstance(part, dict):
+                if key in part:
+                    return True
+                waiting.extend(part.values())
+            else:
+                waiting.extend(part)
+    return False
 
 
 def _media(of: Json) -> tuple[str, Json]:

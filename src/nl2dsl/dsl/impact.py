@@ -7,17 +7,23 @@ longer there. Flows that use nothing that changed are not even parsed, so a corp
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path as FilePath
+from typing import Any
 
 from nl2dsl.catalog.diff import Change
 from nl2dsl.catalog.model import Catalog
+from nl2dsl.catalog.read import with_platform
 from nl2dsl.dsl.checker import TRIGGER_RESULT, check, expressions, missing, nodes
 from nl2dsl.dsl.diagnostics import Diagnostic
 from nl2dsl.dsl.text import parse
 from nl2dsl.dsl.tree import Call, Flow, For, Name, Path, Span, Statement, blocks, calls
+from nl2dsl.errors import UsageError
+from nl2dsl.files import read_rows, read_text
 
 _CALL = re.compile(r"[A-Za-z_$][\w$-]*\s*\.\s*[A-Za-z_$][\w$-]*")
 
@@ -34,11 +40,12 @@ class Impact:
 
 
 class Judge:
-    """The two catalogs and what changed between them, ready to be asked about flow after flow."""
+    """The two catalogs and what changed between them, ready to be asked about flow after flow. Both get the operations of the platform itself, as every flow uses them."""
 
     def __init__(self, old: Catalog, new: Catalog, changes: Iterable[Change]) -> None:
-        self.old, self.new = old, new
+        self.old, self.new = with_platform(old), with_platform(new)
         self.instead: dict[str, str] = {}
+        self.renamed: set[tuple[str, str]] = set()  # keys that have a new name: whoever gives them under the old one is told so
         self.gone: dict[str, set[str]] = defaultdict(set)
         self.touched: set[str] = set()
         for c in changes:
@@ -49,6 +56,7 @@ class Judge:
                 self.instead[c.operation] = c.new
             elif c.what == "parameter renamed":
                 self.instead[f"{c.operation} {c.old}"] = c.new
+                self.renamed.add((c.operation, c.new))
             elif c.what == "result removed" and not c.parameter.startswith("("):
                 self.gone[c.operation].add(c.parameter)
 
@@ -85,7 +93,7 @@ class Judge:
         for m in missing(flow, self.new):
             if asked[m.operation, m.parameter] > 0:
                 asked[m.operation, m.parameter] -= 1
-            elif m.operation in self.old:
+            elif m.operation in self.old and (m.operation, m.parameter) not in self.renamed:
                 what = f'`{m.operation}` requires "{m.parameter}" now'
                 yield Diagnostic("D802", what, spans.get(m.operation, flow.trigger.span), "error", f"give it a value ({m.type})")
 
@@ -150,3 +158,84 @@ def _fresh(before: Iterable[Diagnostic], after: Iterable[Diagnostic]) -> list[Di
         else:
             fresh.append(d)
     return fresh
+
+
+# --- where flows are found -----------------------------------------------------------------------------------------------------
+
+
+def flows_at(path: str | FilePath) -> Iterator[tuple[str, str]]:
+    """Names and texts of the flows at a path: a .flow file, a folder of them, or JSON lines with `dsl` (a corpus, a batch of outcomes). Raises `UsageError`."""
+    path = FilePath(path)
+    if path.is_dir():
+        files = sorted(path.rglob("*.flow"))
+        if not files:
+            raise UsageError(
+                f"{path}: no .flow file in this folder", hint="a corpus is a .jsonl file whose rows have `dsl`, a model is known by its card.json"
+            )
+        for file in files:
+            yield str(file), read_text(file)
+    elif path.name.endswith((".jsonl", ".jsonl.gz")):
+        yield from _rows_at(path)
+    else:
+        yield str(path), read_text(path)
+
+
+def _rows_at(path: FilePath) -> Iterator[tuple[str, str]]:
+    seen = False
+    for line in read_rows(path):
+        text = line.row.get("dsl")
+        if isinstance(text, str):
+            seen = True
+            yield f"{path}:{line.number}", text
+    if not seen:
+        raise UsageError(f"{path}: no row has `dsl`", hint="rows of a corpus and of `nl2dsl generate --output` have it")
+
+
+def card_at(path: str | FilePath) -> dict[str, Any] | None:
+    """The card of a model or corpus at a path (`card.json`, or a folder with one), or None if there is none. Raises `UsageError` when it cannot be read."""
+    path = FilePath(path)
+    file = path / "card.json" if path.is_dir() else path
+    if file.suffix != ".json" or not file.is_file():
+        return None
+    try:
+        card = json.loads(read_text(file))
+    except (ValueError, RecursionError) as e:
+        raise UsageError(f"{file}: not JSON", hint="a card is written by `nl2dsl train` and `nl2dsl corpus`") from e
+    if not isinstance(card, dict) or not isinstance(card.get("catalog"), str):
+        raise UsageError(f"{file}: not a card: it names no catalog", hint="a card is written by `nl2dsl train` and `nl2dsl corpus`")
+    return card
+
+
+def card_verdict(card: dict[str, Any], old: Catalog, new: Catalog, changes: Iterable[Change]) -> tuple[bool, str]:
+    """Whether the change breaks what a model or corpus has learned, and what to do."""
+    if card["catalog"] == new.digest:
+        return False, "was made for the new catalog"
+    if card["catalog"] != old.digest:
+        return False, "was made for neither of these catalogs, so nothing is known"
+    gone = {c.operation for c in changes if c.breaking}
+    if gone:
+        return (
+            True,
+            f"was made for the old catalog; what it learned of {len(gone):,} operation{'' if len(gone) == 1 else 's'} is wrong now: build the corpus and train again",
+        )
+    return False, "was made for the old catalog; nothing it learned is wrong now"
+
+
+def report_row(
+    old: Catalog, new: Catalog, changes: Iterable[Change], verdicts: dict[str, tuple[bool, str]], found: Iterable[Impact], flows: int
+) -> dict[str, Any]:
+    """All of it as one JSON object; `flows` is how many were looked at."""
+
+    def findings(of: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+        return [
+            {"code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, "line": d.span.line, "column": d.span.column} for d in of
+        ]
+
+    return {
+        "old": old.digest,
+        "new": new.digest,
+        "changes": [asdict(c) for c in changes],
+        "flows": flows,
+        "impacts": [{"flow": i.name, "breaks": findings(i.breaks), "notes": findings(i.notes), "unreadable": i.unreadable} for i in found],
+        "cards": [{"path": path, "breaks": breaks, "verdict": verdict} for path, (breaks, verdict) in verdicts.items()],
+    }
