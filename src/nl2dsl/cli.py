@@ -153,17 +153,21 @@ def check(args: Arguments) -> int:
 
     Findings go to stdout, one after the other in the manner of a good compiler, or as JSON lines. Only errors make the exit code 1; warnings and values that a
     person must still give do not. A folder stands for the .flow files below it, - for stdin.
+
+    With --fix, changes that leave no doubt are made in the files (for - the mended text goes to stdout and the findings to stderr); what is left is shown. Everything else
+    of a file stays as it is.
     """
     catalog = _flow_catalog(args)
     total: list[Diagnostic] = []
 
     def one(path: str) -> int:
-        source, _, found = _read_flow(path, catalog)
+        source, found = _mended(path, catalog) if args.fix else _looked(read_text(path), catalog)
         total.extend(found)
+        stream = sys.stderr if args.fix and path == STANDARD else sys.stdout
         if args.json:
-            _write_lines(_diagnostic_row(path, d) for d in found)
+            _write_lines((_diagnostic_row(path, d) for d in found), stream)
         else:
-            _show(found, source, path, sys.stdout)
+            _show(found, source, path, stream)
         return BAD_INPUT if _has_errors(found) else DONE
 
     paths = _flow_files(args.files)
@@ -172,6 +176,35 @@ def check(args: Arguments) -> int:
 
     _say(f"{_n(len(paths), 'file')}: {summary(total) or 'nothing to say'}")
     return code
+
+
+def _looked(source: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
+    """The text and all findings with their fixes; a refusal is neither a flow nor a mistake."""
+    from nl2dsl import refusal
+    from nl2dsl.dsl import fix
+
+    return source, [] if refusal.read(source) else fix.look(source, catalog)[1]
+
+
+def _mended(path: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
+    """The text of a file after its safe fixes, which are written back with the line ends it had, and what is left to say."""
+    from nl2dsl import refusal
+    from nl2dsl.dsl import fix
+
+    raw = read_bytes(path)
+    source = decoded(raw, path)
+    mended = fix.Mended(source, (), ()) if refusal.read(source) else fix.mend(source, catalog)
+    if path == STANDARD:
+        sys.stdout.write(mended.source)
+    elif mended.done:
+        if path.endswith(".gz"):
+            raise UsageError(f"{path}: a packed file is not mended", hint="unpack it first")
+        windows = raw.count(b"\r\n") == raw.count(b"\n")
+        text = mended.source.replace("\n", "\r\n") if windows else mended.source
+        write_bytes(path, (b"\xef\xbb\xbf" if raw[:3] == b"\xef\xbb\xbf" else b"") + text.encode())
+    for diagnostic, one in mended.done:
+        _say(f"{path}: {diagnostic.code}: {one.title}")
+    return mended.source, list(mended.left)
 
 
 def format_(args: Arguments) -> int:
@@ -293,6 +326,48 @@ def _write_flows(texts: list[tuple[str, str]], args: Arguments) -> int:
     return DONE
 
 
+def run(args: Arguments) -> int:
+    """Runs a flow without the world and shows what it would do: the trace of its steps, and the side effects.
+
+    Connectors are mock ones with seeded data, made from the catalog; the clock is virtual; nothing is sent. FILE is a flow, or a workflow definition, package or export that
+    holds one. --trigger gives the data the trigger delivers, --fail lets a step fail so that the other paths can be seen. The exit code is 1 when the run failed.
+    """
+    from nl2dsl.simulator import Limits, render, to_json
+    from nl2dsl.simulator import run as simulate
+
+    catalog = _flow_catalog(args)
+    flow = _runnable(args.file, catalog)
+    if flow is None:
+        return BAD_INPUT
+    given = {"data": _json_of(args.trigger)} if args.trigger else {}
+    done = simulate(flow, catalog, seed=args.seed, fail=args.fail, limits=Limits(steps=args.steps), **given)
+    sys.stdout.write(_json(to_json(done)) if args.json else render(done) + "\n")
+    return BAD_INPUT if done.status in ("Failed", "TimedOut", "Stopped") else DONE
+
+
+def _runnable(path: str, catalog: Catalog) -> Flow | None:
+    """The flow of a file that has no errors, or of a workflow definition in whatever it stands."""
+    from nl2dsl.dsl import definition, flowfiles
+
+    if path.lower().endswith((".json", ".zip")):
+        found = flowfiles.find(read_bytes(path), path)
+        if len(found) > 1:
+            raise UsageError(f"{path}: {len(found)} flows in one file", hint="nl2dsl decompile FILE -o FOLDER, then run one of them")
+        return definition.decompile(found[0].definition, catalog)
+    source, flow, problems = _read_flow(path, catalog)
+    _show([d for d in problems if d.severity == "error"], source, path, sys.stderr)
+    if flow is None and not problems:
+        _say(f"{path}: a refusal has nothing to run")
+    return None if _has_errors(problems) else flow
+
+
+def _json_of(path: str) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"{path}: not JSON: {problem}", hint='the trigger\'s body, such as {"Title": "New laptop"}') from None
+
+
 def _read_flow(path: str, catalog: Catalog) -> tuple[str, Flow | None, list[Diagnostic]]:
     """The text, its tree if it has one, and all findings; a refusal is neither a flow nor a mistake."""
     from nl2dsl import refusal
@@ -331,7 +406,8 @@ def _each(paths: list[str], one: Callable[[str], int]) -> int:
 
 def _diagnostic_row(path: str, d: Diagnostic) -> dict[str, Any]:
     place = {"line": d.span.line, "column": d.span.column}
-    return {"file": path, "code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, **place}
+    fixes = [{"title": f.title, "safe": f.safe, "edits": [e._asdict() for e in f.edits]} for f in d.fixes]
+    return {"file": path, "code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, **place, "fixes": fixes}
 
 
 def _has_errors(found: Iterable[Diagnostic]) -> bool:
@@ -590,6 +666,7 @@ def _generate_options(p: argparse.ArgumentParser) -> None:
 
 def _check_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("files", metavar="FILE", nargs="+", help="a .flow file, a folder of them, or - for stdin")
+    p.add_argument("--fix", action="store_true", help="make the changes that leave no doubt, in the files")
     _json_option(p)
     _catalog_options(p)
 
@@ -617,6 +694,22 @@ def _compile_options(p: argparse.ArgumentParser) -> None:
 def _decompile_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", metavar="FILE", help="a definition, template or workflow (.json), a package or solution (.zip), or - for stdin")
     p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where the flow goes (stdout); a folder, if there are several")
+    _catalog_options(p)
+
+
+def _run_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="a .flow file, - for stdin, or a workflow definition (.json, .zip)")
+    p.add_argument("--trigger", metavar="DATA.json", help="what the trigger delivers: its body, or {body, headers, ...} (seeded)")
+    p.add_argument("--seed", metavar="N", type=_count, default=0, help="other seeds give other data and other branches (0)")
+    p.add_argument(
+        "--fail",
+        metavar="STEP",
+        action="append",
+        default=[],
+        help="let a step fail: STEP, STEP=404, STEP=TimedOut, STEP=503x2 (the first two attempts); may be repeated",
+    )
+    p.add_argument("--steps", metavar="N", type=_positive, default=10_000, help="stop after so many steps (10000)")
+    _json_option(p)
     _catalog_options(p)
 
 
@@ -701,7 +794,11 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         )),
     ),
     "work with flows": (
-        Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check flows/ --json")),
+        Verb("check", "what is wrong with a flow, and where", check, _check_options, ("nl2dsl check monday.flow", "nl2dsl check --fix monday.flow", "nl2dsl check flows/ --json")),
+        Verb("run", "what a flow does, on mock data", run, _run_options, (
+            "nl2dsl run monday.flow --seed 3",
+            "nl2dsl run approval.flow --fail Start_and_wait_for_an_approval=TimedOut",
+        )),
         Verb("format", "the canonical form of a flow", format_, _format_options, ("nl2dsl format monday.flow", "nl2dsl format --check flows/")),
         Verb("compile", "a workflow definition, package or Logic App of a flow", compile_, _compile_options, (
             "nl2dsl compile monday.flow -o monday.json",
@@ -886,9 +983,9 @@ def _n(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def _write_lines(rows: Iterable[dict[str, Any]]) -> None:
+def _write_lines(rows: Iterable[dict[str, Any]], stream: IO[str] | None = None) -> None:
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False))
+        print(json.dumps(row, ensure_ascii=False), file=stream or sys.stdout)
 
 
 def _json(value: Any) -> str:
