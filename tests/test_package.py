@@ -457,6 +457,16 @@ def flipped() -> bytes:
     return bytes(data)
 
 
+def nameless() -> bytes:
+    """A zip whose only file has a name of no characters, which `zipfile` does not write."""
+    data = bytearray(zipped({"x": b""}))
+    central, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    for at in (26, central + 28, end + 12, end + 16):  # lengths of the name, size and place of the directory
+        data[at] -= 1
+    del data[central + 46], data[30]
+    return bytes(data)
+
+
 def bomb() -> bytes:
     return zipped({"Microsoft.Flow/flows/a/definition.json": b" " * (archive.MEMBER_BYTES + 1)})
 
@@ -480,6 +490,7 @@ BROKEN = {
     "encrypted": (encrypted, "is encrypted"),
     "outside": (lambda: zipped({"../../evil/definition.json": {}}), "points outside"),
     "absolute": (lambda: zipped({"/etc/passwd": b""}), "points outside"),
+    "without a name": (nameless, "points outside"),
     "drive": (lambda: zipped({"C:\\x.json": b""}), "points outside"),
     "bomb": (bomb, "unpacks to more than 64 MiB"),
     "many bombs": (many_bombs, "unpacks to more than 256 MiB"),

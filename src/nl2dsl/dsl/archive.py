@@ -53,12 +53,12 @@ class Archive:
         if len(infos) > MEMBERS:
             raise UsageError(f"{self.where}: holds {len(infos):,} files, more than {MEMBERS:,}", _UNPACKED)
         for info in infos:
-            if not info.is_dir():
+            if not info.filename.endswith("/"):  # a folder
                 self._admit(info)
 
     def _admit(self, info: zipfile.ZipInfo) -> None:
         name = info.filename.replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
+        if not name or name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
             raise UsageError(f"{self.where}: the file `{_shown(name)}` in it points outside of the archive", "this zip was not made by an export")
         if name in self._infos:
             raise UsageError(f"{self.where}: two files in it are called `{_shown(name)}`", "this zip was not made by an export")
