@@ -130,7 +130,7 @@ class Judge:
             if read == name.strip("/") or read.startswith(name.strip("/") + "/"):
                 assert isinstance(node, Path)
                 return Diagnostic(
-                    "R401", f"`{place[0]}` no longer returns `{name.strip('/')}`", node.span, "error", "read something else of its result"
+                    "D801", f"`{place[0]}` no longer returns `{name.strip('/')}`", node.span, "error", "read something else of its result"
                 )
         return None
 
