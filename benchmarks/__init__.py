@@ -3,8 +3,12 @@
     python -m benchmarks.speed         a request to a flow, stage by stage, and the same decoder in transformers
     python -m benchmarks.cold_start    from the start of the process to the first flow
     python -m benchmarks.language      parse, check, compile and back
+    python -m benchmarks.roundtrip     definitions to text and back: what is lost
+    python -m benchmarks.fuzz          damaged texts and definitions: typed errors only
     python -m benchmarks.validity      flows that do not parse, whatever the budget and whatever the model
     python -m benchmarks.retrieval     gold operations among the first 10, 20, 50
+    python -m benchmarks.importing     real connector descriptions, beside facts about them
+    python -m benchmarks.fuzz_import   mutated descriptions: no crash, no hang
 
 `make bench` runs them all. What they share is here: the head of a report, tables, the requests that are not trained on.
 """

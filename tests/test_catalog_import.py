@@ -538,3 +538,25 @@ def test_real_connectors_agree_with_the_facts(capsys: pytest.CaptureFixture[str]
     shares = {name: 1 - len(t.differences) / t.compared for name, t in tallies.items()}
     assert min(shares[n] for n in ("operation", "key", "type", "required", "trigger or action")) >= 0.99
     assert seconds < float(os.environ.get("NL2DSL_IMPORT_SECONDS", "20"))
+
+
+def test_the_benchmarks_say_what_they_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert importing.main(["--files", str(tmp_path / "absent.zip")]) == 0
+    assert "skipped: needs" in capsys.readouterr().out
+    document = swagger({"parameters": [{"name": "n", "in": "query", "type": "integer"}, {"name": "more", "in": "query"}]})
+    put(tmp_path, document, "apis/certified-connectors/Shop/apiDefinition.swagger.json")
+    known = [{"name": "n", "type": "string", "required": False}, {"name": "more", "type": "object", "required": False}]
+    fact = {
+        "connector": "repo:certified/Shop",
+        "operation": "Do",
+        "kind": "action",
+        "flow_type": "OpenApiConnection",
+        "returns_kind": None,
+        "params": known,
+    }
+    (tmp_path / "facts.jsonl.gz").write_bytes(gzip.compress(json.dumps(fact).encode()))
+    assert importing.main(["--files", str(tmp_path / "apis"), "--facts", str(tmp_path / "facts.jsonl.gz")]) == 0
+    printed = capsys.readouterr().out
+    assert "type: repo:certified/Shop Do n: importer 'integer', facts 'string'" in printed and "type: 1 explained: no type" in printed
+    assert fuzz_import.main(["--count", "3", "--keep", str(tmp_path)]) == 0
+    assert "crashed       0" in capsys.readouterr().out
