@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nl2dsl.catalog.model import Catalog, Operation, Parameter
 from nl2dsl.evaluation import metrics as m
 
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no mistake
 flows = st.lists(st.sampled_from("abcd"), max_size=6)
 CATALOG = Catalog([
     Operation("x", "mail", "action", parameters=(Parameter("to"), Parameter("level", enum=("Low", "High")), Parameter("zone", default="UTC"), Parameter("item", open=True))),
@@ -35,6 +36,7 @@ def test_flow_similarity_is_equation_1(a: str, b: str, score: float) -> None:
     assert m.flow_similarity(a, b) == pytest.approx(score)
 
 
+@steady
 @given(flows, flows)
 def test_similarity_is_symmetric_and_one_only_for_equal_flows(a: list[str], b: list[str]) -> None:
     s = m.flow_similarity(a, b)
@@ -42,6 +44,7 @@ def test_similarity_is_symmetric_and_one_only_for_equal_flows(a: list[str], b: l
     assert (s == 1) == (a == b)
 
 
+@steady
 @given(flows, flows)
 def test_order_score_is_bounded_and_one_for_equal_flows(a: list[str], b: list[str]) -> None:
     assert 0 <= m.order_score(a, b) <= 1

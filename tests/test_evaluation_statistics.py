@@ -8,12 +8,13 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nl2dsl.evaluation import statistics as s
 
 stats = pytest.importorskip("scipy.stats", reason="pip install scipy")
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no mistake
 shares = st.tuples(st.integers(0, 60), st.integers(0, 60)).filter(lambda x: sum(x) > 0)
 outcomes = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -21,6 +22,7 @@ outcomes = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_siz
 # --- one system ----------------------------------------------------------------------------------------------------------------
 
 
+@steady
 @given(shares)
 def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
     hits, n = counts[0], sum(counts)
@@ -34,6 +36,7 @@ def test_wilson_of_nothing_says_nothing() -> None:
     assert s.wilson(0, 50).low == 0 and s.wilson(50, 50).high == 1
 
 
+@steady
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.integers(0, 5))
 def test_a_bootstrap_holds_the_mean_and_repeats_itself(values: list[float], seed: int) -> None:
     found = s.mean(values, 200, seed)
@@ -66,6 +69,7 @@ def test_f1_over_rows_is_the_one_of_their_sum() -> None:
     assert s.f1([(0, 0, 0)] * 3).value == 1
 
 
+@steady
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=30), st.floats(0, 100))
 def test_percentiles_are_those_of_numpy(values: list[float], percent: float) -> None:
     assert s.percentile(values, percent) == pytest.approx(np.percentile(values, percent))
@@ -84,6 +88,7 @@ def test_the_interval_of_a_median_covers_it() -> None:
     assert 180 <= covered <= 200
 
 
+@steady
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.integers(1, 8))
 def test_pass_k_is_the_share_of_k_tries_that_are_all_right(tries: list[bool], k: int) -> None:
     drawn = list(combinations(tries, k))
@@ -96,6 +101,7 @@ def test_pass_k_is_the_share_of_k_tries_that_are_all_right(tries: list[bool], k:
 # --- two systems ---------------------------------------------------------------------------------------------------------------
 
 
+@steady
 @given(outcomes)
 def test_mcnemar_is_the_exact_sign_test_of_the_changes(rows: list[tuple[bool, bool]]) -> None:
     first, second = [a for a, _ in rows], [b for _, b in rows]
@@ -168,6 +174,7 @@ def test_holm_is_the_known_correction() -> None:
     assert s.holm([]) == [] and s.holm([0.9, 0.8]) == [1.0, 1.0]
 
 
+@steady
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_keeps_the_order_and_never_lowers(chances: list[float]) -> None:
     found = s.holm(chances)

@@ -116,6 +116,8 @@ def evaluate(recipe: EvaluateRecipe) -> Path:
     rows = casework.read(recipe.rows, catalog, recipe.limit, recipe.seed)
     writer = open_writer(_choice(recipe, catalog))
     folder = Path(recipe.out)
+    if recipe.repeats > 1 and not writer.varies and recipe.max_tokens != "random":
+        print("note: every try at a row will be the same; temperature=0.7 lets a text engine vary", file=sys.stderr)
     head = _head(recipe, rows, writer)
     _begin(folder, head, rows)
     done = _resume(folder / "answers.jsonl", rows)
