@@ -471,6 +471,25 @@ def test_schemas_that_multiply_without_end_stop_in_time(tmp_path: Path, key: str
     assert time.process_time() - started < 10
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 50_000 + "x",
+        '"' + "\\\\" * 300_000,
+        "/*" * 300_000,
+        '{"a": 1' + "," * 100_000,
+        '{"a":"' + 'x"' * 100_000,
+        "openapi: 3\n" + "- " * 50_000,
+    ],
+    ids=["empty lines", "escapes", "comments", "commas", "quotes", "dashes"],
+)
+@pytest.mark.parametrize("name", ["shop.json", "shop.yaml"])
+def test_texts_that_lead_astray_are_refused_in_time(tmp_path: Path, name: str, text: str) -> None:
+    started = time.process_time()
+    assert only(gather([put(tmp_path, text, name)])).reason
+    assert time.process_time() - started < 5
+
+
 def test_a_tree_without_leaves_exhausts_its_budget_and_says_so(tmp_path: Path) -> None:
     levels = {f"D{i}": {"type": "object", "properties": {f"p{j}": {"$ref": f"#/definitions/D{i + 1}"} for j in range(20)}} for i in range(7)}
     document = swagger(body({"$ref": "#/definitions/D0"}), {**levels, "D7": {"type": "string", "readOnly": True}})

@@ -14,9 +14,10 @@ from typing import Any
 
 from nl2dsl.errors import CatalogError
 
-# Strings and comments are read whole, so that what stands inside them is left alone; an unfinished comment ends with the text.
-_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
-_TRAILING = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+# Strings and comments are read whole, so that what stands inside them is left alone; an unfinished comment ends with the text. Nothing is tried
+# twice (`*+`), so a long string takes neither long nor much memory.
+_COMMENT = re.compile(r'"(?:[^"\\]++|\\.)*+"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_TRAILING = re.compile(r'"(?:[^"\\]++|\\.)*+"|,(?=\s*[}\]])', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _CHECK = "check the file with a JSON validator"

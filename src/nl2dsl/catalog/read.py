@@ -46,7 +46,7 @@ class Gathering:
     warnings: list[str] = field(default_factory=list)
     documents: dict[str, Found] = field(default_factory=dict)
 
-    def claimed(self, read: Found, where: str) -> Found:
+    def claimed(self, read: Found) -> Found:
         """The document under a connector id of its own: two files may both be called after `api.json`, or after folders that differ in case only."""
         connector, number = read.connector, 1
         while (other := self.documents.get(connector.name)) is not None:
@@ -166,6 +166,7 @@ def write(catalog: Catalog, path: str | Path) -> None:
 
 
 def read_path(path: str | Path, found: Gathering, watch: Callable[[list[Source]], Iterable[Source]]) -> list[Report]:
+    """Reads all files behind a path into what was found, and says what became of each."""
     try:
         with sources(path) as files:
             return [_read_source(source, found) for source in watch(files)]
@@ -221,7 +222,7 @@ def read_file(source: Source, found: Gathering) -> None:
     _read_document(document, source, found)
 
 
-_YAML = re.compile(r"(?:\s*#[^\n]*\n|\s*\n|---[^\n]*\n)*(?:swagger|openapi)\s*:")
+_YAML = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n|---[^\n]*\n)*(?:swagger|openapi)[ \t]*:")  # every line in one way only, so that it cannot take long
 
 
 def _is_lines(text: str, suffix: str) -> bool:
@@ -249,7 +250,7 @@ def _read_document(document: object, source: Source, found: Gathering) -> None:
     else:
         _read_entries(document, source, found)
         return
-    connector, operations, warnings = found.claimed(read, source.name)
+    connector, operations, warnings = found.claimed(read)
     found.connectors[connector.name] = connector
     found.warnings.extend(f"{source.name}: {w}" for w in warnings)
     for operation in operations:
