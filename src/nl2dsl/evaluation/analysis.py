@@ -403,8 +403,8 @@ def _notes(runs: Sequence[Scored], catalog: Catalog) -> Iterator[str]:
         unknown = r.run.head.get("catalog", {}).get("gold_not_in_it", [])
         if unknown:
             yield f"{r.label}: {len(unknown):,} operations of right answers are not in the catalog and cannot be written ({', '.join(unknown[:3])} …)"
-        if any(not c.helpers for c in r.run.cases.values()):
-            yield f"{r.label}: rows with gold operations only do not count helpers such as Compose, on either side"
+    if any(not c.helpers for r in runs for c in r.run.cases.values()):
+        yield "rows with gold operations only do not count helpers such as Compose, on either side"
     if len({r.run.head.get("catalog", {}).get("digest") for r in runs}) > 1:
         yield "the runs used different catalogs"
     elif any(r.run.head.get("catalog", {}).get("digest") != catalog.digest for r in runs):
