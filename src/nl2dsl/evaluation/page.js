@@ -167,6 +167,8 @@ for (const link of document.querySelectorAll("[data-kind]")) link.addEventListen
   $("verdict").value = "all";
   $("kind").value = link.dataset.kind;
   filter(false);
+  $("answers").scrollIntoView();
+  $("list").focus({ preventScroll: true });
 });
 
 document.addEventListener("keydown", (event) => {

@@ -151,7 +151,7 @@ def _comparisons(a: Analysis) -> str:
         sure, said = p.adjusted < 0.05, render.difference(p.found, p.measure)
         good = p.measure.better * p.found.difference
         verdict = (
-            '<span class="unsure">chance</span>'
+            '<span class="unsure">unclear</span>'
             if not sure
             else f'<span class="{"up" if good > 0 else "down"}">{"better" if good > 0 else "worse"}</span>'
         )
