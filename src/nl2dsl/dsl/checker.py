@@ -499,9 +499,10 @@ def _uses(statement: Statement, names: _Names) -> Iterator[Diagnostic]:
         if isinstance(expression, Literal):
             continue
         for node in nodes(expression):
-            if isinstance(node, Name) and node.id not in names.ready and node.id not in names.variables and node.id not in names.items:
-                if node.id not in names.maybe or not _reckons(expression, node.id):
-                    yield _unseen(node, statement, names)
+            if not isinstance(node, Name) or node.id in names.ready or node.id in names.variables or node.id in names.items:
+                continue
+            if node.id not in names.maybe or not _reckons(expression, node.id):
+                yield _unseen(node, statement, names)
 
 
 def _reckons(expression: Expression, name: str) -> bool:

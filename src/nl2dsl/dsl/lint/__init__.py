@@ -52,6 +52,10 @@ TRIGGER_RESULT = "triggerOutputs"
 _APPENDS = ("AppendToArrayVariable", "AppendToStringVariable", "SetVariable", "IncrementVariable", "DecrementVariable")
 _DATA = ("builtin.Select", "builtin.Query", "builtin.Join", "builtin.TableCsv", "builtin.TableHtml", "builtin.ParseJson")
 _INDIRECT = frozenset(("outputs", "body", "actionoutputs", "actionbody", "actions", "result", "formdatavalue", "multipartbody", "items", "variables"))
+# annotations that hold names and ids, no values
+_LABELS = frozenset(
+    ("name", "key", "metadata", "runAfter", "type", "connection", "connections", "references", "variable", "cases", "ids", "around", "host")
+)
 _WAITS = ("builtin.Delay", "builtin.DelayUntil")
 _QUIET = frozenset(("builtin.Compose", *_WAITS))  # steps that do not fail
 # what a parameter of such a role takes is one text, whatever else the catalog says of it
@@ -347,7 +351,7 @@ class _Walk:
     def _annotations(self, annotations: tuple[Annotation, ...]) -> None:
         for annotation in annotations:
             for argument in annotation.arguments:
-                if annotation.name not in ("name", "key", "metadata", "runAfter", "type", "connection", "variable", "cases"):
+                if annotation.name not in _LABELS:
                     self._read(argument)
 
     def _read(self, value: Expression, key: str = "") -> None:
