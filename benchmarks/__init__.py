@@ -8,6 +8,7 @@
     python -m benchmarks.validity      flows that do not parse, whatever the budget and whatever the model
     python -m benchmarks.retrieval     gold operations among the first 10, 20, 50
     python -m benchmarks.importing     real connector descriptions, beside facts about them
+    python -m benchmarks.simulate      real flows on the simulator: how they end, functions they use
     python -m benchmarks.fuzz_import   mutated descriptions: no crash, no hang
 
 `make bench` runs them all. What they share is here: the head of a report, tables, the requests that are not trained on.

@@ -2,7 +2,8 @@
 
 In: definitions, one JSON object a line (`definition` holds it), by default the real flows beside the repository. Out: how the runs end, what made runs fail, Python
 exceptions (there should be none), runs that differ when repeated, functions used by at least two flows that checker or simulator do not know. A flow has come to an end
-when its run succeeded, was ended by the flow's own Terminate, or did not start because its trigger's condition is false for the data.
+when its run succeeded, was ended by the flow's own Terminate, or did not start because its trigger's condition is false for the data. With --reach, also how many of the steps
+of curated requests that change something are reached under the seeds of execution equivalence: what no seed reaches, no comparison of effects can see.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from benchmarks import head, options, table
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.read import builtin
-from nl2dsl.dsl.definition import decompile
+from nl2dsl.corpus import requests
+from nl2dsl.dsl import wiring
+from nl2dsl.dsl.definition import compile, decompile
 from nl2dsl.dsl.functions import FUNCTIONS
-from nl2dsl.simulator import evaluate, run, to_json
+from nl2dsl.dsl.profiles import profile
+from nl2dsl.dsl.tree import calls
+from nl2dsl.simulator import equivalent, evaluate, run, to_json
+from nl2dsl.simulator.equivalence import SEEDS
 from nl2dsl.simulator.trace import Run
 from nl2dsl.simulator.values import walk_texts
 
@@ -75,8 +82,11 @@ def main(words: list[str] | None = None) -> int:
         "file", metavar="FILE.jsonl", nargs="?", type=Path, default=real_flows(), help="definitions (the real flows beside the repository)"
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N")
+    cli.add_argument("--reach", type=int, default=0, metavar="N", help="curated requests whose steps should be reached (0)")
     cli.add_argument("--failures", action="store_true", help="list the runs that failed")
     args = cli.parse_args(words)
+    if args.reach:
+        report_reach(args.reach, builtin())
     if not args.file.exists():
         print(f"  skipped: no {args.file} (NL2DSL_SHARED names the folder that has data/flows)")
         return 0
@@ -138,6 +148,32 @@ def report_runs(found: list[dict[str, Any]], catalog: Catalog, seed: int, failur
     for line in exceptions + (failed if failures else []):
         print(f"  {line}")
     return 1 if exceptions or unequal else 0
+
+
+def report_reach(n: int, catalog: Catalog) -> None:
+    found = Random(0).sample(requests.load(), n)
+    head("simulate", f"Side effects of {n:,} curated requests that {len(SEEDS)} seeds reach")
+    steps = reached = first = same = 0
+    for request in found:
+        flow = wiring.complete(request.sketch, catalog, request.query)
+        known = evaluate.hints(compile(flow, catalog))
+        runs = [run(flow, catalog, seed=seed, hints=known, instant=True) for seed in SEEDS]
+        writing = [c for c in calls(flow)[1:] if (p := profile(catalog, c.id)) is not None and (p.writes or p.asks) and c.connector != "builtin"]
+        by_seed = [Counter(effect.operation for effect in done.effects) for done in runs]
+        wanted = Counter(c.id for c in writing)
+        steps += wanted.total()
+        reached += sum(min(count, max(by[id] for by in by_seed)) for id, count in wanted.items())
+        first += sum(min(count, by_seed[0][id]) for id, count in wanted.items())
+        same += equivalent(flow, decompile(compile(flow, catalog), catalog), catalog).equal
+    table(
+        [
+            ("", "n", "%"),
+            ("steps that change something", steps, ""),
+            ("reached by one seed", first, f"{100 * first / max(1, steps):.1f}"),
+            (f"reached by at least one of {len(SEEDS)}", reached, f"{100 * reached / max(1, steps):.1f}"),
+            ("flows that equal themselves after compile and decompile", f"{same} of {n}", f"{100 * same / n:.1f}"),
+        ]
+    )
 
 
 if __name__ == "__main__":

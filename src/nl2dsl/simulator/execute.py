@@ -184,7 +184,7 @@ class Engine:
         return result
 
     def _whole(self, place: _Place, result: Run) -> Work:
-        result.status = yield from self._block(_level(self.plan.definition.get("actions")), place)
+        result.status = yield from self.block(_level(self.plan.definition.get("actions")), place)
         if result.status != "Succeeded":
             causes = [e.error for e in result.entries() if e.status in _FAILURES and e.error and e.error["code"] != "ActionFailed"]
             result.error = causes[-1] if causes else None
@@ -199,7 +199,7 @@ class Engine:
 
     # --- levels
 
-    def _block(self, level: Mapping[str, Json], place: _Place) -> Work:
+    def block(self, level: Mapping[str, Json], place: _Place) -> Work:
         """Runs a level of actions; returns its status."""
         runner = _Level(self, level, place)
         yield from runner.work()
@@ -334,7 +334,7 @@ class Engine:
         raise _Ended(status, error, True)
 
     def _inside(self, level: Mapping[str, Json], entry: Entry, context: Context) -> Work:
-        status = yield from self._block(level, _Place(context.frame, entry.children))
+        status = yield from self.block(level, _Place(context.frame, entry.children))
         return _contained(status)
 
     def _if(self, action: Json, entry: Entry, context: Context) -> Work:
@@ -392,7 +392,7 @@ class Engine:
         while not met and rounds < most and self.clock.seconds - began < longest:
             rounds += 1
             place = _Place(Frame(context.frame, entry.name.lower(), index=rounds - 1), entry.children, rounds)
-            status = yield from self._block(level, place)
+            status = yield from self.block(level, place)
             context.frame.results |= place.frame.results
             met = evaluate.condition(action.get("expression", True), context)
         entry.inputs = {"rounds": rounds, "expressionResult": met}
@@ -571,7 +571,7 @@ class _Loop:
         while self.next < len(self.items):
             number = self.next
             self.next += 1
-            status = yield from self.engine._block(self.level, _Place(self.frames[number], self.entry.children, number + 1))
+            status = yield from self.engine.block(self.level, _Place(self.frames[number], self.entry.children, number + 1))
             self.statuses.append(status)
         if len(self.statuses) == len(self.items) and not self.done.is_set:
             self.engine.clock.set(self.done)
