@@ -127,7 +127,7 @@ def _shape_of(s: Statement) -> str:
 
 def masked(dsl: str) -> list[str]:
     """The tokens of a flow with every value and every name of a result put out of sight."""
-    text = re.sub(r'"(?:[^"\\]|\\.)*"(?!\s*:)', '""', dsl)
+    text = re.sub(r'"(?:[^"\\]|\\.)*"(\s*:)?', lambda m: m[0] if m[1] else '""', dsl)
     text = re.sub(r"`[^`]*`", "``", text)
     text = re.sub(r"\boutputs_[\w$-]+|\b\d+(?:\.\d+)?\b", "_", text)
     return re.findall(r"\w[\w.-]*|\"[^\"]*\"|[^\s\w]", text)

@@ -7,6 +7,7 @@ flow's code. What fails is asked once more, one flow at a time, before it is giv
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nl2dsl.prompts import Message, Prompt, fill
 BATCH, QUERIES = 5, 3
 _LETTERS = "abcdefgh"
 _SHOWN_FLOW, _SHOWN_TEXT = 6000, 200  # characters of one flow and of one text in it that a teacher sees
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`')
 _LABELLED = re.compile(
     r"^[\W_]*(?:(?:query|request|completion|flow)\W*)?(\d+)\s*\W?\s*([a-h])\b\W*?[:.)\-]+[\s*_`\"]*(.*?)[\s*_`\"]*$", re.IGNORECASE
 )
@@ -38,6 +40,12 @@ _UNSAID = frozenset(f"builtin.{n}" for n in ("Compose", "ParseJson", "Select", "
 _VARIABLES = frozenset(f"builtin.{n}" for n in ("InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable"))
 _SCHEDULE = (
     "schedul every each daily weekly month hour day week minut year second morn evening night recur often regular noon midnight clock time".split()
+)
+# stems that say nothing about which operation is meant
+_EVERYWHERE = frozenset(
+    terms(
+        "get list create add update delete set make new work my our company team site every all daily day data app page file row record start run check use office personal business"
+    )
 )
 _MENTIONED, _EXPLAINED = 0.5, 0.8  # shares of a flow's operations a request mentions, an explanation names
 
@@ -79,14 +87,14 @@ def facts(item: Item, catalog: Catalog) -> Facts:
     found: dict[str, set[str]] = {}
     for call in calls:
         about = found.setdefault(call.id, set())
-        about.update(terms(f"{title(catalog, call)} {service(catalog, call.connector)}"))
-        operation, connector = catalog.get(call.id), catalog.connectors.get(call.connector)
-        if operation is not None:
-            about.update(terms(operation.summary))
+        doing, connector = set(terms(title(catalog, call))), catalog.connectors.get(call.connector)
+        about.update(doing - _EVERYWHERE or doing, terms(service(catalog, call.connector)))
         if connector is not None and call.connector not in ("builtin", "commonTrigger"):
-            about.update(terms(f"{connector.title} {' '.join(connector.nicknames)}"))
+            about.update(set(terms(f"{connector.title} {' '.join(connector.nicknames)}")) - _EVERYWHERE)
         if call.id in ("commonTrigger.Recurrence", "commonTrigger.SlidingWindow"):
             about.update(terms(" ".join(_SCHEDULE)), *([d.lower()] for d in _stated(call.parameters)))
+        if call.id in _HAND_TRIGGERS:
+            about.update(terms("button press click tap hand manually http request call called app agent connector"))
         for value in _stated(call.parameters):
             about.update(terms(value))
     said = [(id, frozenset(about)) for id, about in found.items() if id not in _UNSAID and not (id in _HAND_TRIGGERS and len(found) > 1)]
@@ -240,8 +248,8 @@ def against_paraphrase(text: str, query: str, language: str = "en") -> str:
     added = [n for n in re.findall(r"\d+", text) if n not in query]
     if added:
         return f"added `{added[0]}`"
-    said, meant = set(terms(text)), set(terms(query))
-    return "has too little in common with the request" if meant and len(said & meant) < 0.3 * len(meant) else ""
+    said, meant = set(terms(text)), set(terms(query)) - {term for value in fixed(query) for term in terms(value)}
+    return "has too little in common with the request" if meant and len(said & meant) < 0.2 * len(meant) else ""
 
 
 def _plain(text: str) -> str:
@@ -280,12 +288,17 @@ def _user(name: str, asked: str, **values: str) -> Prompt:
 
 def shown(dsl: str) -> str:
     """A flow as a teacher sees it: long texts and long flows are cut, and it is said where."""
-    text = re.sub(rf'"((?:[^"\\]|\\.){{{_SHOWN_TEXT}}})(?:[^"\\]|\\.)*"', r'"\1…"', dsl.strip())
-    text = re.sub(rf"(`[^`$]{{{_SHOWN_TEXT}}})[^`$]+", r"\1…", text)
+    text = _TEXT.sub(lambda m: m[0] if len(m[0]) <= _SHOWN_TEXT + 2 else _shortened(m[0]), dsl.strip())
     if len(text) <= _SHOWN_FLOW:
         return text
     cut = text.rfind("\n", 0, _SHOWN_FLOW)
     return f"{text[:cut]}\n// ... {text.count(chr(10), cut)} more lines"
+
+
+def _shortened(literal: str) -> str:
+    """A string or template that stays one: nothing is cut inside an escape or an expression."""
+    cut = literal[1:_SHOWN_TEXT].rsplit("${", 1)[0].rstrip("\\")
+    return f"{literal[0]}{cut}…{literal[0]}"
 
 
 def describe_ask(items: Sequence[Item], round: int = 0) -> Ask:
@@ -311,6 +324,16 @@ def paraphrase_ask(query: str, steps: str, n: int, round: int = 0) -> Ask:
 def instruction() -> str:
     """The static instruction: the same for every row."""
     return fill("instruction")
+
+
+def fill_digest() -> str:
+    """Names the words of all asks: what was said to other words is no answer to these."""
+    asks = (
+        fill("describe_flow", count="", labels="", flows=""),
+        fill("write_steps", query="", flow="", signatures=""),
+        fill("paraphrase", query="", steps="", count=""),
+    )
+    return hashlib.sha256("\n".join((*asks, instruction())).encode()).hexdigest()
 
 
 def describe(
@@ -420,6 +443,7 @@ __all__ = [
     "describe_ask",
     "explain",
     "facts",
+    "fill_digest",
     "fixed",
     "instruction",
     "language_of",

@@ -417,7 +417,11 @@ class Journal:
         self.spent = Decimal(0)
         self.unsettled: dict[str, list[Decimal]] = {}  # by digest: tries that may have been charged for
         self._stream = self._opened()
-        self._load()
+        try:
+            self._load()
+        except CorpusError:
+            self._stream.close()
+            raise
 
     def _opened(self) -> IO[bytes]:
         try:
@@ -577,7 +581,7 @@ class Consultation:
         found: dict[str, Answer | Unanswered] = {}
         digests = [ask.digest(self.teacher.name) for ask in asks]
         waiting = iter(dict(zip(digests, asks, strict=True)).items())
-        self._settled = asyncio.Condition()
+        self._settled, self._under_way = asyncio.Condition(), set[asyncio.Task[Answer]]()
         self.report.counts["asked"] += len(set(digests))
 
         async def work(advance: Callable[[], None]) -> None:
@@ -593,7 +597,7 @@ class Consultation:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)  # what is under way still reaches the journal
+                await asyncio.gather(*tasks, *self._under_way, return_exceptions=True)  # what was sent still reaches the journal
         return [found[d] for d in digests]
 
     async def _one(self, digest: str, ask: Ask) -> Answer | Unanswered:
@@ -610,7 +614,10 @@ class Consultation:
             if not await self._reserve(most):
                 return self._without(f"the cap of {dollars(cast(Decimal, self.budget.cap))} leaves no room for it")
             try:
-                return await asyncio.shield(self._try(digest, ask, most))
+                sent = asyncio.create_task(self._try(digest, ask, most))
+                self._under_way.add(sent)
+                sent.add_done_callback(self._under_way.discard)
+                return await asyncio.shield(sent)
             except Declined as problem:
                 self.report.counts["declined"] += 1
                 return Unanswered(str(problem))
