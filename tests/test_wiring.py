@@ -259,3 +259,10 @@ def _seconds(drawn: Sketch) -> float:
     start = time.perf_counter()
     complete(drawn, CATALOG)
     return time.perf_counter() - start
+
+
+def test_what_is_said_twice_in_a_row_is_said_once() -> None:
+    twice = 'b.Trigger(); a.X(to="1"); a.X(to="1"); a.X(to="2"); for () { c.Y(); d.Z(); c.Y(); d.Z(); c.Y() }; if (approved) { c.Y() }; if (approved) { c.Y() }'
+    once = 'b.Trigger(); a.X(to="1"); a.X(to="2"); for () { c.Y(); d.Z(); c.Y() }; if (approved) { c.Y() }'
+    assert sketch.unparse(sketch.once(sketch.parse(twice))) == once
+    assert sketch.once(sketch.parse(once)) == sketch.parse(once)

@@ -114,6 +114,7 @@ class Generator:
         with clock.stage("decode"):
             from nl2dsl.decoding.actions import NotSayable, decode
             from nl2dsl.decoding.automaton import Automaton
+            from nl2dsl.dsl.sketch import once
 
             tables = self.vocabulary.tables
             found = search(scorer, Automaton(tables.list, read), tables, budget=max_tokens, constrain=self.constrain)
@@ -121,7 +122,7 @@ class Generator:
         try:
             if not found.complete:
                 raise NotSayable("the decisions end before the flow does")
-            sketch = decode(found.decisions, read, tables.list)
+            sketch = once(decode(found.decisions, read, tables.list))
         except (NotSayable, ValueError, IndexError) as problem_found:
             why = Diagnostic("S100", f"the model's answer is no flow: {problem_found}", NOWHERE, hint="use `constrain = typed`")
             return Failed(self._facts(query, clock, tokens), (why,))

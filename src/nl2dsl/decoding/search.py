@@ -97,7 +97,7 @@ def _best(scores: Scores, allowed: Allowed, automaton: Automaton, tables: Tables
     if allowed.operations or constrain == "none":
         everything = scores.operations()
         if constrain == "typed":
-            index = np.flatnonzero(tables.triggers if allowed.operations == Role.TRIGGER else tables.steps)
+            index = tables.trigger_rows if allowed.operations == Role.TRIGGER else tables.step_rows
         else:
             index = np.arange(len(everything))
         if len(index):

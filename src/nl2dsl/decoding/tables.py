@@ -69,6 +69,14 @@ class Tables:
     def steps(self) -> NDArray[np.bool_]:
         return np.array([callable_as(o, trigger=False) for o in self.list])
 
+    @cached_property
+    def trigger_rows(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.triggers)
+
+    @cached_property
+    def step_rows(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.steps)
+
 
 def texts(catalog: Catalog) -> tuple[list[str], list[str], list[str]]:
     """The texts to embed: of operations in catalog order, of distinct parameters and of distinct enum values in order of appearance."""
