@@ -429,6 +429,14 @@ def test_what_is_no_flow_is_rejected_by_name(tmp_path: Path, text: str, reason: 
     assert rejected["reason"].startswith(reason)
 
 
+def test_a_definition_is_found_in_a_row_that_also_lists_its_actions() -> None:
+    wanted = {"triggers": {}, "actions": {}}
+    assert stages._definition({"actions": ["SendEmailV2"], "trigger": "Recurrence", "definition": wanted}) == wanted
+    assert stages._definition({"name": "x", "properties": {"definition": wanted}}) == wanted
+    assert stages._definition(wanted) == wanted
+    assert stages._definition({"name": "x"}) is None and stages._definition([]) is None
+
+
 def test_flows_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no flows at"):
         build(recipe(tmp_path / "c", flows=FlowsRecipe((str(tmp_path / "nowhere"),))), CATALOG)

@@ -209,12 +209,11 @@ def _sources_of(file: Path, recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
 
 def _definition(row: Any) -> dict[str, Any] | None:
     """The part with triggers and actions: of a definition, of a row, of an exported flow."""
-    for _ in range(3):
-        if not isinstance(row, dict):
-            return None
-        if "triggers" in row or "actions" in row:
-            return row
-        row = row.get("definition") or row.get("properties")
+    while isinstance(row, dict):
+        inner = row.get("definition") or row.get("properties")
+        if not isinstance(inner, dict):
+            return row if "triggers" in row or "actions" in row else None
+        row = inner
     return None
 
 
