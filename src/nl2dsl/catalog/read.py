@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nl2dsl.catalog.lenient import read_json, read_yaml, whole
 from nl2dsl.catalog.mcp import import_tools, tools_of
@@ -24,8 +24,10 @@ from nl2dsl.catalog.naming import kind_of, parameter_title, role_of, title_of
 from nl2dsl.catalog.openapi import Found, import_document, is_openapi
 from nl2dsl.catalog.rows import Rows, connector_line, lines_of
 from nl2dsl.catalog.schemas import mapping
-from nl2dsl.catalog.sources import Source, sources
 from nl2dsl.errors import CatalogError
+
+if TYPE_CHECKING:
+    from nl2dsl.catalog.sources import Source
 
 _BUILTIN = Path(__file__).with_name("builtin.jsonl.gz")
 FAILED = "the importer failed on it"
@@ -167,6 +169,8 @@ def write(catalog: Catalog, path: str | Path) -> None:
 
 def read_path(path: str | Path, found: Gathering, watch: Callable[[list[Source]], Iterable[Source]]) -> list[Report]:
     """Reads all files behind a path into what was found, and says what became of each."""
+    from nl2dsl.catalog.sources import sources  # brings the archive formats along, which commands on the built-in catalog never need
+
     try:
         with sources(path) as files:
             return [_read_source(source, found) for source in watch(files)]
