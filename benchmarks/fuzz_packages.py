@@ -1,4 +1,4 @@
-"""Damaged and hostile files into `decompile`: none may crash, hang or take much memory.
+"""Damaged and hostile files into `decompile`, and what comes of them into `compile`: none may crash, hang or take much memory.
 
     python -m benchmarks.fuzz_packages [COUNT] [SEED]        100,000 files, seed 1
 
@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 from nl2dsl.catalog import read
-from nl2dsl.dsl import carrying, definition, flowfiles, package
+from nl2dsl.dsl import carrying, definition, flowfiles, logic_app, package
 from nl2dsl.dsl.text import parse
 from nl2dsl.errors import UsageError
 
@@ -101,7 +101,9 @@ def main(count: int = 100_000, seed: int = 1) -> None:
         began = time.monotonic()
         try:
             for found in flowfiles.find(data, "x"):
-                carrying.flow_of(found)
+                flow = carrying.flow_of(found)
+                package.write(flow, read.builtin())
+                logic_app.write(flow, read.builtin())
             outcomes["flows"] += 1
         except UsageError:
             outcomes["refused with a message"] += 1

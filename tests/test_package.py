@@ -437,6 +437,23 @@ def test_every_shipped_route_is_of_an_operation_and_names_its_parameters() -> No
             assert catalog.operations[id].parameter(name) is not None, (id, name)
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "@@around(3)",
+        '@@around({ "properties": 3, "parameters": [] })',
+        '@@references("x")',
+        '@@references({ "shared_office365": 3, "b": { "api": 3 }, "c": { "id": "" } })',
+        '@@definition({ "triggers": 3, "actions": { "a": { "type": "OpenApiConnection" }, "b": 4 } })',
+        '@@parameters("x")',
+    ],
+)
+def test_odd_annotations_do_no_harm(note: str) -> None:
+    tree = flow(f"{note}\n\n{FLOW}")
+    assert package.write(tree, read.builtin())
+    assert logic_app.write(tree, read.builtin())
+
+
 # --- files from strangers
 
 

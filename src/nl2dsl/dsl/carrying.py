@@ -33,7 +33,7 @@ def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
 
 
 def spans(flow: Flow) -> dict[str, Span]:
-    """Where the statement of each action stands, by the action's name; the trigger's by the names triggers have."""
+    """Where the statement of each action stands, by the action's name."""
     statements = list(walk(flow.steps))
     names = allocate(slot_of(statement) for statement in statements)
     return {name: statement.span for statement, given in zip(statements, names, strict=True) for name in given}

@@ -27,10 +27,14 @@ CONNECTION_ID = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/
 MANAGED_API = "/subscriptions/{subscriptionId}/providers/Microsoft.Web/locations/{location}/managedApis/"
 
 
+def triggers_of(definition: Json) -> dict[str, Json]:
+    triggers = definition.get("triggers")
+    return {name: trigger for name, trigger in triggers.items() if isinstance(trigger, dict)} if isinstance(triggers, dict) else {}
+
+
 def actions_of(definition: Json) -> Iterator[tuple[str, Json]]:
     """The triggers, then all actions with their names, containers before what they hold."""
-    triggers = definition.get("triggers")
-    yield from triggers.items() if isinstance(triggers, dict) else ()
+    yield from triggers_of(definition).items()
     yield from _level(definition.get("actions"))
 
 

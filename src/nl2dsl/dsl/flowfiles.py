@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nl2dsl.dsl.archive import NESTED, Archive, Budget, is_zip
+from nl2dsl.dsl.archive import NESTED, Archive, is_zip
 from nl2dsl.errors import UsageError
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ _DEPLOYMENT = "microsoft.resources/deployments"
 _PACKAGED = re.compile(r"(?:^|/)Microsoft\.Flow/flows/([^/]+)/definition\.json$", re.IGNORECASE)
 _SOLUTION = re.compile(r"(?:^|/)Workflows/[^/]+\.json$", re.IGNORECASE)
 _ID_IN_NAME = re.compile(r"-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
-_NOT_FLOWS = ("the object should hold `triggers` and `actions`, `definition`, `properties.definition`, or ARM `resources`",)
+_SHAPE = "the object should hold `triggers` and `actions`, `definition`, `properties.definition`, or ARM `resources`"
 _DEEPEST = 12  # resources inside resources, deployments inside deployments
 
 # What every export of its kind says; it comes back when the flow is written again.
@@ -99,8 +99,9 @@ def _in_zip(archive: Archive, depth: int) -> Iterator[Found]:
 def _in_member(archive: Archive, name: str, titles: dict[str, str], strict: bool) -> Iterator[Found]:
     where = f"{archive.where}!{name}"
     packaged = _PACKAGED.search(name)
+    data = archive.read(name)
     try:
-        found = list(_in_document(read_json(archive.read(name), where), where))
+        found = list(_in_document(read_json(data, where), where))
     except UsageError:
         if strict:
             raise
@@ -142,7 +143,7 @@ def _in_document(document: Any, where: str) -> Iterator[Found]:
                 yield from _in_document(item, f"{where}[{number}]")
         return
     if not isinstance(document, dict):
-        raise UsageError(f"{where}: this is no workflow definition: not a JSON object", *_NOT_FLOWS)
+        raise UsageError(f"{where}: this is no workflow definition: not a JSON object", _SHAPE)
     if isinstance(document.get("clientdata"), str):  # a row of the table that holds solutions' flows
         inner = _in_document(read_json(document["clientdata"].encode(), f"{where}: clientdata"), where)
         yield from (replace(flow, name=flow.name or _text(document.get("name"))) for flow in inner)
@@ -153,7 +154,7 @@ def _in_document(document: Any, where: str) -> Iterator[Found]:
     elif isinstance(document.get("value"), list):
         yield from _in_document(document["value"], f"{where}: value")
     else:
-        raise UsageError(f"{where}: this is no workflow definition: `actions` is no object of objects", *_NOT_FLOWS)
+        raise UsageError(f"{where}: this is no workflow definition: `actions` is no object of objects", _SHAPE)
 
 
 def _has_definition(document: Json) -> bool:
@@ -239,6 +240,3 @@ def _dict(value: Any) -> Json:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-__all__ = ["Budget", "Found", "find", "read_json"]

@@ -17,7 +17,7 @@ from nl2dsl.dsl import definition as definitions
 from nl2dsl.dsl import wire
 from nl2dsl.dsl.action_names import notes_of
 from nl2dsl.dsl.carrying import spans
-from nl2dsl.dsl.connections import actions_of, api_of, connection, uses
+from nl2dsl.dsl.connections import actions_of, api_of, connection, triggers_of, uses
 from nl2dsl.dsl.diagnostics import Diagnostic
 from nl2dsl.dsl.package import clashes
 from nl2dsl.dsl.tree import NOWHERE, Flow, Span
@@ -33,7 +33,7 @@ _SLASHED = re.compile(r"(?:outputs\((?P<action>'(?:[^']|'')+')\)|triggerOutputs\
 def write(flow: Flow, catalog: Catalog) -> tuple[Json, list[Diagnostic]]:
     """The workflow of a flow that the checker passed; empty if there is an error among the diagnostics."""
     definition = definitions.compile(flow, catalog)
-    places = dict.fromkeys(definition["triggers"], flow.trigger.span) | spans(flow)
+    places = dict.fromkeys(triggers_of(definition), flow.trigger.span) | spans(flow)
     found = list(_check(flow, definition, places))
     for name, action in actions_of(definition):
         found += _call(name, action, places.get(name, NOWHERE))
@@ -73,7 +73,7 @@ def _around(notes: wire.Notes, definition: Json, connections: Json) -> Json:
 
 def _check(flow: Flow, definition: Json, places: dict[str, Span]) -> Iterator[Diagnostic]:
     yield from clashes(flow, definition, places)
-    if not definition["triggers"]:
+    if not triggers_of(definition):
         yield Diagnostic("T705", "a Logic App needs a trigger, this flow has none", flow.trigger.span)
     for name, action in actions_of(definition):
         if action.get("type") in ("Request", "Response") and str(action.get("kind", "")).lower() in _POWER_AUTOMATE:
@@ -88,15 +88,18 @@ def _call(name: str, action: Json, span: Span) -> Iterator[Diagnostic]:
     """Rewrites a connector call in place; yields why it cannot."""
     if action.get("type") not in CONNECTOR_TYPES:
         return
-    inputs = action["inputs"]
-    host = inputs["host"]
+    inputs = action.get("inputs")
+    host = inputs.get("host") if isinstance(inputs, dict) else None
+    parameters = inputs.get("parameters", {}) if isinstance(inputs, dict) else None
+    if not isinstance(inputs, dict) or not isinstance(host, dict) or not isinstance(parameters, dict):
+        yield Diagnostic("T707", f"`{name}` has no operation and parameters that a request could be made of", span)
+        return
     api, operation = str(host.get("apiId", "")).rpartition("/")[2], str(host.get("operationId", ""))
     route = route_of(f"{api}.{operation}") if action["type"] == "OpenApiConnection" else None
     if route is None:
         hint = f'look it up in a Logic App of yours and write it as it is there: {api}.`post /its/path`({{ ... }}) with @type("ApiConnection")'
         yield Diagnostic("T701", f"no REST path is known for `{api}.{operation}`, which Logic Apps need", span, hint=hint)
         return
-    parameters = inputs.get("parameters", {})
     if problem := _misplaced(route, parameters):
         yield Diagnostic("T707", f"`{api}.{operation}` {problem}", span)
         return

@@ -25,7 +25,7 @@ from nl2dsl.dsl import definition as definitions
 from nl2dsl.dsl import wire
 from nl2dsl.dsl.action_names import notes_of, texts
 from nl2dsl.dsl.carrying import spans
-from nl2dsl.dsl.connections import NAMESPACE, actions_of, api_of, reference, uses
+from nl2dsl.dsl.connections import NAMESPACE, actions_of, api_of, reference, triggers_of, uses
 from nl2dsl.dsl.diagnostics import Diagnostic
 from nl2dsl.dsl.tree import NOWHERE, Flow, Span
 from nl2dsl.dsl.wire import API, Json
@@ -70,8 +70,9 @@ def check(flow: Flow, definition: Json) -> list[Diagnostic]:
     """What a package cannot hold, and what its importer must know."""
     places = spans(flow)
     found = []
-    if len(definition["triggers"]) != 1:
-        found.append(Diagnostic("T705", f"a package needs exactly one trigger, this flow has {len(definition['triggers'])}", flow.trigger.span))
+    count = len(triggers_of(definition))
+    if count != 1:
+        found.append(Diagnostic("T705", f"a package needs exactly one trigger, this flow has {count or 'none'}", flow.trigger.span))
     found += clashes(flow, definition, places)
     for name, action in actions_of(definition):
         inputs = action.get("inputs")
