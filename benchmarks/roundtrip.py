@@ -39,6 +39,9 @@ RULES = {
 }
 
 
+SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
+
+
 # --- the normal form -----------------------------------------------------------------------------------------------------------
 
 
@@ -63,6 +66,7 @@ def normal(definition: Json, rules: frozenset[str] = frozenset(RULES)) -> Json:
     found = {key: value for key, value in definition.items() if key not in ("triggers", "actions")}
     if "defaults" in rules:
         found.setdefault("contentVersion", "1.0.0.0")
+        found.setdefault("$schema", SCHEMA)
     described(found, rules)
     found["triggers"] = {name: operation(trigger, replace(place, triggers=True)) for name, trigger in triggers.items()}
     found["actions"] = level(definition["actions"], place)
@@ -137,8 +141,8 @@ def described(holder: Json, rules: frozenset[str]) -> None:
 def defaults(found: Json, trigger: bool) -> None:
     """What the platform takes for granted is written out."""
     kind = str(found.get("type")).lower()
-    if not trigger:
-        found.setdefault("runAfter", {})
+    if not trigger and found.get("runAfter") is None:
+        found["runAfter"] = {}
     if kind == "if" and found.get("else", {}).get("actions") == {}:
         found["else"] = {key: item for key, item in found["else"].items() if key != "actions"}
         if not found["else"]:
@@ -154,9 +158,11 @@ def defaults(found: Json, trigger: bool) -> None:
     if trigger and kind == "request" and str(found.get("kind")).lower() in ("button", "powerapp", "powerappv2", "skills"):
         schema = {"type": "object", "properties": {}, "required": []}
         found["inputs"] = {"schema": schema, **found.get("inputs", {})}
-    if kind in ("request", "response", "openapiconnection", "terminate"):
+    if kind not in ("if", "foreach", "switch", "until", "scope"):
         found.setdefault("inputs", {})
-    if isinstance(found.get("inputs"), dict) and kind.startswith("openapiconnection"):
+    if found.get("kind", "") is None:
+        del found["kind"]
+    if isinstance(found.get("inputs"), dict) and (kind.startswith("openapiconnection") or kind == "serviceprovider"):
         found["inputs"] = {"parameters": {}, **found["inputs"]}
 
 
@@ -232,7 +238,7 @@ def whole(tree: Json, place: Place) -> Json:
 def interpolated(text: str, place: Place) -> Json:
     position = 1 if text.startswith("@@") and not text.startswith("@@{") else 0
     parts: list[Json] = [""]
-    for mark in iter(lambda: re.compile(r"@@?\{").search(text, position), None):
+    while mark := re.compile(r"@@?\{").search(text, position):
         parts[-1] += text[position : mark.start()]
         position = mark.end()
         if mark[0] == "@@{":
@@ -359,12 +365,15 @@ def condition(found: Json, place: Place) -> Json:
     if "conditions" not in place.rules:
         return value(found, place) if not isinstance(found, dict) else structured(found, place)
     tree = structured(found, place) if isinstance(found, dict) else value(found, place)
-    return tree[1] if isinstance(tree, list) and tree[:1] == ["expression"] else tree
+    return plain(tree)
 
 
 def structured(found: Json, place: Place) -> Json:
     if "conditions" not in place.rules:
-        return {key: [structured(x, place) if isinstance(x, dict) else value(x, place) for x in (v if isinstance(v, list) else [v])] for key, v in found.items()}
+        return {
+            key: [structured(x, place) if isinstance(x, dict) else value(x, place) for x in (v if isinstance(v, list) else [v])]
+            for key, v in found.items()
+        }
     if len(found) != 1:
         return value(found, place)
     name, operands = next(iter(found.items()))
@@ -462,9 +471,8 @@ def tally(flow: Flow, text: str, result: Result) -> None:
 
 
 def read(path: Path) -> list[tuple[str, Json]]:
-    lines = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with lines:
-        rows = [json.loads(line) for line in lines if line.strip()]
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rows = [json.loads(line) for line in data.split(b"\n") if line.strip()]
     return [(str(row.get("id", number)), row.get("definition", row)) for number, row in enumerate(rows, 1)]
 
 
@@ -474,7 +482,9 @@ def shared() -> Path:
 
 def main(words: list[str] | None = None) -> int:
     cli = options("roundtrip", __doc__, 0)
-    cli.add_argument("--flows", type=Path, default=shared(), metavar="FILE", help="JSON lines, also gzipped (default: the real flows beside the repository)")
+    cli.add_argument(
+        "--flows", type=Path, default=shared(), metavar="FILE", help="JSON lines, also gzipped (default: the real flows beside the repository)"
+    )
     cli.add_argument("--rules", action="store_true", help="also count the flows that need each normalisation")
     args = cli.parse_args(words)
     if not args.flows.exists():

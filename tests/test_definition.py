@@ -508,7 +508,9 @@ def test_a_condition_in_one_string_that_is_a_test_becomes_structured() -> None:
 
 
 def test_a_truth_value_alone_is_compared_with_true() -> None:
-    assert actions_of(If(path("triggerOutputs", "body", "done"), ()))["Condition"]["expression"] == {"and": [{"equals": ["@triggerBody()?['done']", True]}]}
+    assert actions_of(If(path("triggerOutputs", "body", "done"), ()))["Condition"]["expression"] == {
+        "and": [{"equals": ["@triggerBody()?['done']", True]}]
+    }
 
 
 TRIGGERS: dict[str, dict[str, Any]] = {

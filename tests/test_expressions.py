@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from nl2dsl.dsl.expressions import Joined, Reading, flattened, read, read_condition, read_raw, write, write_condition, write_raw
 from nl2dsl.dsl.tree import Array, Binary, Function, Literal, Name, Not, Path, Segment, Template
 
-READING = Reading({"get_items": "outputs_Get_items", "it's odd": "outputs_odd"}, {"each": "item"}, {"total": "total"}, "item", frozenset({"outputs_Get_items"}))
+READING = Reading(
+    {"get_items": "outputs_Get_items", "it's odd": "outputs_odd"}, {"each": "item"}, {"total": "total"}, "item", frozenset({"outputs_Get_items"})
+)
 NAMES = {
     "triggerOutputs": "triggerOutputs()",
     "outputs_Get_items": Joined("outputs('Get_items')"),

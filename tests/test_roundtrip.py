@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytest.importorskip("benchmarks", reason="run from the root of the repository")
+
 from benchmarks import fuzz, roundtrip
 from benchmarks.roundtrip import RULES, differences, normal, there_and_back
+
 from nl2dsl.dsl.action_names import FLOW_ANNOTATIONS
 from nl2dsl.dsl.definition import decompile
 from nl2dsl.dsl.expressions import MAX_DEPTH, MOST_OPERATORS
@@ -45,7 +48,11 @@ def check(expression: Any) -> dict[str, Any]:
 SAME = [
     ("defaults", definition_of({"A": {"type": "Compose", "inputs": 1}}), definition_of({"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})),
     ("case", compose("@CONCAT('a', outputs('GET'))"), compose("@concat('a', outputs('Get'))")),
-    ("case", definition_of({"R": {"type": "Response", "kind": "http", "inputs": {}}}), definition_of({"R": {"type": "Response", "kind": "Http", "inputs": {}}})),
+    (
+        "case",
+        definition_of({"R": {"type": "Response", "kind": "http", "inputs": {}}}),
+        definition_of({"R": {"type": "Response", "kind": "Http", "inputs": {}}}),
+    ),
     ("paths", compose("@body('Get')?['value']"), compose("@outputs('Get')?['body/value']")),
     ("paths", compose("@outputs('Get')?['body']?['value']"), compose("@outputs('Get')?['body/value']")),
     ("conditions", check("@equals(1, 2)"), check({"and": [{"equals": [1, 2]}]})),
@@ -126,7 +133,19 @@ def test_random_definitions_come_back_through_the_text_without_loss(seed: int) -
 def test_random_definitions_hold_every_kind_of_action() -> None:
     found = [fuzz.Definitions(random.Random(seed)).definition() for seed in range(60)]
     kinds = {str(action.get("type")).lower() for definition in found for _, action in roundtrip.every(definition["actions"])}
-    assert kinds >= {"if", "foreach", "switch", "until", "scope", "openapiconnection", "apiconnection", "serviceprovider", "agent", "response", "query"}
+    assert kinds >= {
+        "if",
+        "foreach",
+        "switch",
+        "until",
+        "scope",
+        "openapiconnection",
+        "apiconnection",
+        "serviceprovider",
+        "agent",
+        "response",
+        "query",
+    }
 
 
 @settings(max_examples=150, deadline=None)
@@ -155,12 +174,23 @@ def long(value: str) -> dict[str, Any]:
 
 
 LARGE: dict[str, dict[str, Any]] = {
-    "a literal of 300 KB": compose("<p>`${x}` \\ \"&nbsp;\"</p>\r\n" * 12_000),
+    "a literal of 300 KB": compose('<p>`${x}` \\ "&nbsp;"</p>\r\n' * 12_000),
     "a condition of 300 tests": definition_of({"If": long("triggerBody()")}),
     "an expression of 300 operators": compose("@and(" + ", ".join(["equals(a(), not(b()))"] * 150) + ")"),
     "an expression nested 60 deep": compose("@" + "toLower(" * 60 + "'x'" + ")" * 60),
     "200 strict keys in one text": compose("".join(f"@{{triggerBody()['a{n}']}}, " for n in range(200))),
     "a fork of 40 branches": definition_of({"A": CALL} | {f"B{n}": {**CALL, "runAfter": {"A": S}} for n in range(40)}),
+    "a recurrence with the keys of a schedule": definition_of(
+        {},
+        triggers={
+            "R": {
+                "type": "Recurrence",
+                "recurrence": {"frequency": "Day", "hours": [8], "inputs/a": 1, "recurrence/b": 2, "schedule": {"hours": [9]}},
+            }
+        },
+    ),
+    "a request of another kind without a schema": definition_of({}, triggers={"R": {"type": "Request", "kind": "VirtualAgent", "inputs": {"a": 1}}}),
+    "no run-after": definition_of({"A": {**CALL, "runAfter": None}}),
     "nothing at all": definition_of({}, triggers={}),
     "an operation called builtin": definition_of(
         {"A": {"type": "OpenApiConnection", "inputs": {"host": {**HOST, "apiId": "/apis/builtin"}, "parameters": {}}, "runAfter": {}}}
@@ -169,14 +199,22 @@ LARGE: dict[str, dict[str, Any]] = {
         {"A": {"type": "OpenApiConnection", "inputs": {"host": {**HOST, "apiId": ""}, "parameters": {}}, "runAfter": {}}}
     ),
     "metadata that is nothing": definition_of({"A": {**CALL, "metadata": None, "limit": None}}),
-    "a split that is an expression": definition_of({}, triggers={"T": {**CALL, "splitOn": "@body('x')?['a/b']", "recurrence": {"frequency": "Hour", "interval": 3}}}),
+    "a split that is an expression": definition_of(
+        {}, triggers={"T": {**CALL, "splitOn": "@body('x')?['a/b']", "recurrence": {"frequency": "Hour", "interval": 3}}}
+    ),
     "connections by majority": definition_of(
-        {name: {**CALL, "inputs": {**CALL["inputs"], "host": {**HOST, "connectionName": alias}}} for name, alias in {"A": "c1", "B": "c1", "C": "shared_x"}.items()}
+        {
+            name: {**CALL, "inputs": {**CALL["inputs"], "host": {**HOST, "connectionName": alias}}}
+            for name, alias in {"A": "c1", "B": "c1", "C": "shared_x"}.items()
+        }
     ),
     "old and new calls of one connector": definition_of(
         {
             "A": {**CALL, "inputs": {**CALL["inputs"], "host": {**HOST, "connectionName": "x_1"}}},
-            "B": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x_1']['connectionId']"}}, "method": "get", "path": "/a"}},
+            "B": {
+                "type": "ApiConnection",
+                "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x_1']['connectionId']"}}, "method": "get", "path": "/a"},
+            },
         }
     ),
     "an action named as the trigger": definition_of(
@@ -187,7 +225,12 @@ LARGE: dict[str, dict[str, Any]] = {
         {
             "Try": {"type": "Scope", "actions": {"A": CALL}},
             "Oh no": {"type": "Scope", "actions": {"B": CALL}, "runAfter": {"Try": ["TimedOut", "Failed"]}, "description": "why"},
-            "At last": {"type": "Scope", "actions": {"C": CALL}, "runAfter": {"Oh no": ["Succeeded", "Failed"]}, "metadata": {"operationMetadataId": "3"}},
+            "At last": {
+                "type": "Scope",
+                "actions": {"C": CALL},
+                "runAfter": {"Oh no": ["Succeeded", "Failed"]},
+                "metadata": {"operationMetadataId": "3"},
+            },
         }
     ),
 }
@@ -219,6 +262,12 @@ def test_what_no_text_could_hold_is_refused_with_a_hint(definition: dict[str, An
     with pytest.raises(UsageError) as error:
         decompile(definition)
     assert error.value.hint
+
+
+@pytest.mark.parametrize("after", [5, [], {"B": "Succeeded"}, {"B": [1]}, {"B": None}, {"B": {"a": ["Failed"]}}])
+def test_a_run_after_of_another_shape_is_refused_by_name(after: Any) -> None:
+    with pytest.raises(UsageError, match="`A`"):
+        decompile(definition_of({"A": {**CALL, "runAfter": after}, "B": CALL}))
 
 
 def test_limits_of_expressions_leave_room_for_what_is_around_them() -> None:
@@ -257,7 +306,12 @@ def test_an_action_of_an_unknown_type_is_a_call_that_says_its_type() -> None:
 
 
 def test_an_old_call_says_its_method_and_path_once() -> None:
-    inputs = {"host": {"connection": {"name": "@parameters('$connections')['mail_1']['connectionId']"}}, "method": "post", "path": "/v2/Mail", "body": {"To": "x"}}
+    inputs = {
+        "host": {"connection": {"name": "@parameters('$connections')['mail_1']['connectionId']"}},
+        "method": "post",
+        "path": "/v2/Mail",
+        "body": {"To": "x"},
+    }
     text = unparse(decompile(definition_of({"Send it (V2)": {"type": "ApiConnection", "inputs": inputs}})))
     assert 'outputs_Send_it_V2 = shared_mail.`post /v2/Mail`({ "body": { "To": "x" } });' in text
     assert '@@connections({ "shared_mail": "mail_1" })' in text

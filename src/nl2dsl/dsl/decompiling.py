@@ -156,7 +156,7 @@ class _Decompiler:
     # surveying
 
     def _survey(self, level: Json) -> None:
-        after = {name: runafter.read(_dict(action.get("runAfter"))) for name, action in level.items() if isinstance(action, dict)}
+        after = {name: runafter.read(_run_after(name, action)) for name, action in level.items()}
         scopes = frozenset(
             name for name in after if level[name].get("type") == "Scope" and level[name].get("actions") and _shape(level[name]) is Scope
         )
@@ -245,8 +245,8 @@ class _Decompiler:
     def _usual_authentication(self, triggers: Json) -> Any:
         """What most calls of connectors carry as their authentication; None when most have none."""
         found = [action["inputs"].get("authentication") for action in (*self.plan.connected.values(), *_connected(triggers))]
-        counts = Counter(json.dumps(value, sort_keys=True) for value in found)
-        return json.loads(counts.most_common(1)[0][0]) if counts else wire.AUTHENTICATION
+        keys = [json.dumps(value, sort_keys=True) for value in found]
+        return found[keys.index(Counter(keys).most_common(1)[0][0])] if found else wire.AUTHENTICATION
 
     # translating
 
@@ -285,7 +285,7 @@ class _Decompiler:
         scopes = {name: dict(level[name]) for name in names}
         for name, scope in scopes.items():
             self._take_id(name, scope)
-        rest = {key: value for key, value in scopes[unit.body].items() if key not in ("type", "actions")}
+        rest = {key: value for key, value in scopes[unit.body].items() if key not in ("type", "actions", "runAfter")}
         comment, notes = self._dressing(rest, self._run_after(unit.after))
         if not self.unnamed.issuperset(names):
             notes |= _name_note(names)
@@ -296,6 +296,7 @@ class _Decompiler:
 
     def _step(self, unit: Step, rest: Json, reading: Reading) -> Iterator[Statement]:
         shape = _shape(rest)
+        rest.pop("runAfter", None)
         self._take_id(unit.name, rest)
         notes = self._run_after(unit.after)
         result = self.results.get(unit.name)
@@ -309,7 +310,6 @@ class _Decompiler:
         elif shape is Let:
             yield from self._lets(rest, notes, reading)
         elif shape is Opaque:
-            rest.pop("runAfter", None)
             comment = _comment(rest)
             definition = expressions.read_raw(rest)
             assert isinstance(definition, Object)
@@ -343,9 +343,8 @@ class _Decompiler:
         return Assign(name, _ASSIGNMENTS[kind], value, comment, _annotations(notes))
 
     def _if(self, name: str, rest: Json, notes: Notes, reading: Reading) -> If:
-        as_text = isinstance(rest.get("expression"), str | bool)
         condition = self._condition(rest, reading)
-        if not as_text or expressions.is_test(condition):
+        if expressions.is_test(condition):
             condition = expressions.readable(expressions.as_tests(condition))
         else:
             notes["expression"] = ()  # as tests it would not fail where the data is not true or false
@@ -428,7 +427,6 @@ class _Decompiler:
     def _dressing(self, rest: Json, notes: Notes) -> tuple[str, Notes]:
         """The comment and all notes of an action of which `rest` is left."""
         notes = dict(notes)
-        rest.pop("runAfter", None)
         comment = _comment(rest)
         for note, key in RAW_KEYS.items():
             if rest.get(key) is not None:
@@ -472,6 +470,16 @@ def _guard_note(scope: Json, usual: tuple[str, ...]) -> tuple[Expression, ...]:
     (statuses,) = runafter.read(scope["runAfter"]).values()
     extra = {key: value for key, value in scope.items() if key not in ("type", "actions", "runAfter")}
     return (*(Literal(status) for status in statuses if statuses != usual), *(wire.raw(extra) if extra else ()))
+
+
+def _run_after(name: str, action: Json) -> Json:
+    """What an action runs after; a `runAfter` of another shape would run nothing, so there is nothing to translate."""
+    found = action.get("runAfter")
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(x, list) and all(isinstance(s, str) for s in x) for x in found.values()):
+        raise UsageError(f"`runAfter` of the action `{name}` is no object of lists of statuses", 'write { "Name_of_an_action": ["Succeeded"] }')
+    return found
 
 
 def _dict(value: Any) -> Json:

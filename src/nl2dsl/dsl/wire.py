@@ -199,8 +199,8 @@ def _write_connector(call: Call, notes: Notes, operation: Operation | None, name
         return {"type": "ServiceProvider", "inputs": {"parameters": parameters, "serviceProviderConfiguration": service}}
     if raw_value(notes, "type") in LEGACY_TYPES:
         key = connection if isinstance(connection, str) else call.connector.removeprefix("shared_")
-        inputs = {"host": raw_object(notes, "host") or _legacy_host(key), **_said_by(call.operation), **parameters}
-        legacy: Json = {"type": raw_value(notes, "type"), "inputs": inputs}
+        said = {"host": raw_object(notes, "host") or _legacy_host(key), **_said_by(call.operation)}
+        legacy: Json = {"type": raw_value(notes, "type"), "inputs": said | parameters}
         if _OPERATION_ID.fullmatch(call.operation):
             legacy["metadata"] = _noted(call.operation)
         return legacy
