@@ -121,6 +121,11 @@ MCP = {
 }
 LINES = '{"id": "crm.Add", "description": "adds", "parameters": [{"name": "a", "type": "number"}]}\n{"connector": "crm", "title": "CRM"}\n{"id": "crm.Get"}\n'
 YAML = "openapi: 3.0.0\ninfo: &i {title: Shop}\npaths:\n  /a: &a\n    get: {operationId: Get, responses: {200: {description: on}}}\n  /b: *a\nx: *i\n"
+# Aliases that multiply: small as a text, without end for whoever walks through every path.
+YAML += "z0: &z0 {type: string}\n" + "".join(
+    f"z{i}: &z{i} {{allOf: [*z{i - 1}, *z{i - 1}], properties: {{p: *z{i - 1}, q: *z{i - 1}}}}}\n" for i in range(1, 26)
+)
+YAML += "x-ms-paths: {/z: {post: {operationId: Z, parameters: [{name: z, in: body, schema: *z25}, *z25], responses: {200: *z24}}}}\n"
 _ODD: list[Any] = [
     None,
     True,
