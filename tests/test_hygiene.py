@@ -401,6 +401,13 @@ def test_a_capped_run_says_what_it_left_and_goes_on_with_a_higher_cap(made: Path
         assert (tmp_path / "c" / "cost.json").exists()
 
 
+def test_the_template_costs_nothing_whatever_the_prices(tmp_path: Path) -> None:
+    dear = TeacherRecipe(price_in=1000, price_out=1000, cap=0.01)
+    told = build(recipe(tmp_path / "c", teacher=dear, paraphrase=None, enrich=None), CATALOG)["stages"]["describe"]  # type: ignore[index]
+    assert told["described"] > 10
+    assert not (tmp_path / "c" / "teacher.jsonl").exists()
+
+
 def test_a_corpus_that_leaks_has_no_card(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "_without_leaks", lambda out, found: (list(found), []))
     monkeypatch.setattr(hygiene, "split", lambda apart, *_: {a.id: "test" if n % 2 else "train" for n, a in enumerate(apart)})

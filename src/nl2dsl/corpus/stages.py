@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,17 +129,19 @@ class Stages:
         return [_digest(self.out / f) for f in files]
 
     def consult(self, work: Callable[[Consultation], Any]) -> Any:
-        """Work with the teacher, its journal open, its costs noted."""
+        """Work with the teacher, its journal open, its costs noted. The template is free and always at hand: what it says is not kept."""
         settings = self.settings.teacher
         teacher = open_teacher(settings, lambda: Template(self.catalog, self.settings.seed))
+        if isinstance(teacher, Template):
+            with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "teacher.jsonl", durable=False) as journal:
+                return work(Consultation(teacher, replace(settings, price_in=0.0, price_out=0.0, cap=None), journal))
         with Journal(Path(settings.journal or self.out / "teacher.jsonl"), settings.idempotent) as journal:
             consultation = Consultation(teacher, settings, journal)
             try:
                 return work(consultation)
             finally:
                 self.costs.append(consultation.report.row())
-                if not isinstance(teacher, Template):
-                    print(consultation.report.line(), file=sys.stderr)
+                print(consultation.report.line(), file=sys.stderr)
 
 
 def run(stages: Stages) -> dict[str, Any]:

@@ -410,8 +410,8 @@ class Journal:
     It is read when opened: a last line that is not whole is cut off, a `sent` without an end is `lost`. Only one process may have it open.
     """
 
-    def __init__(self, path: Path, idempotent: bool = False) -> None:
-        self.path, self.idempotent = path, idempotent
+    def __init__(self, path: Path, idempotent: bool = False, durable: bool = True) -> None:
+        self.path, self.idempotent, self.durable = path, idempotent, durable
         self.answers: dict[str, Answer] = {}
         self.declined: dict[str, str] = {}
         self.spent = Decimal(0)
@@ -493,7 +493,8 @@ class Journal:
         self.spent += cost
         row = {"text": answer.text, "cut": answer.cut, "prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens}
         self._write(digest, "answer", **row, cost=str(cost))
-        os.fsync(self._stream.fileno())  # it was paid for
+        if self.durable:
+            os.fsync(self._stream.fileno())  # it was paid for
         self._forgive({digest: answer})
 
     def ended(self, digest: str, what: Literal["free", "lost", "declined"], why: str, most: Decimal = Decimal(0)) -> None:
