@@ -562,7 +562,7 @@ def _declare(let: Let, names: _Names) -> Iterator[Diagnostic]:
         yield Diagnostic("R404", f"`{let.name}` is already defined", let.span, hint=f"for example `{let.name}_2`")
     kind = let.type
     if kind and kind not in VARIABLE_TYPES:
-        hint = _TYPE_NAMES.get(kind.lower(), "")
+        hint = TYPE_NAMES.get(kind.lower(), "")
         yield Diagnostic(
             "R406",
             f"`{kind}` is not a type of variables",
@@ -578,7 +578,7 @@ def _declare(let: Let, names: _Names) -> Iterator[Diagnostic]:
     names.variables[let.name] = kind or {"number": "float"}.get(found, found)
 
 
-_TYPE_NAMES = {
+TYPE_NAMES = {
     "int": "integer",
     "number": "float",
     "bool": "boolean",

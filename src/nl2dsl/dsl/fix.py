@@ -18,17 +18,6 @@ from nl2dsl.dsl.text import parse, words_of
 from nl2dsl.dsl.tree import Call, Flow, Let, Span, Statement, Switch, calls, walk
 from nl2dsl.dsl.words import Word
 
-_TYPES = {
-    "int": "integer",
-    "number": "float",
-    "bool": "boolean",
-    "text": "string",
-    "str": "string",
-    "list": "array",
-    "double": "float",
-    "json": "object",
-}
-
 
 class Mended(NamedTuple):
     """The text after mending, what was done in the order in which it was done, and what is left to say about it."""
@@ -193,11 +182,11 @@ def _type_name(diagnostic: Diagnostic, flow: Flow, text: _Text) -> tuple[Fix, ..
     if number is None or number + 3 >= len(text.words) or text.words[number + 2].type != "COLON":
         return ()
     word = text.words[number + 3]
-    meant = _TYPES.get(word.value.lower())
+    meant = checker.TYPE_NAMES.get(word.value.lower())
     return (Fix.text(Span(word.start_pos, word.end_pos), meant, safe=True),) if meant else ()
 
 
-def _without_rest(diagnostic: Diagnostic, flow: Flow, text: _Text) -> tuple[Fix, ...]:
+def _without_case(diagnostic: Diagnostic, flow: Flow, text: _Text) -> tuple[Fix, ...]:
     """Takes out a case that cannot run."""
     for statement in walk(flow.steps):
         if isinstance(statement, Switch):
@@ -220,8 +209,8 @@ def _partner(words: list[Word], opening: int) -> int:
     return len(words) - 1
 
 
-def _without_steps(diagnostic: Diagnostic, flow: Flow, text: _Text) -> tuple[Fix, ...]:
-    """Takes out a block that holds nothing."""
+def _without_scope(diagnostic: Diagnostic, flow: Flow, text: _Text) -> tuple[Fix, ...]:
+    """Takes out a `scope` that holds nothing."""
     statement: Statement | None = next((s for s in walk(flow.steps) if s.span == diagnostic.span), None)
     opening = text.until(diagnostic.span.start, ("LBRACE",)) if diagnostic.span.start in text.at else None
     if statement is None or opening is None or statement.comment or text.words[text.at[diagnostic.span.start]].type != "SCOPE":
@@ -235,6 +224,6 @@ _COMPLETIONS: dict[str, Callable[[Diagnostic, Flow, _Text], tuple[Fix, ...]]] = 
     "R406": _type_name,
     "R408": _without_call,
     "R409": _without_let,
-    "C502": _without_rest,
-    "C505": _without_steps,
+    "C502": _without_case,
+    "C505": _without_scope,
 }

@@ -6,7 +6,6 @@ array, object, any; `list` in an argument stands for array or any.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import NamedTuple
 
 UNBOUNDED = 1_000
@@ -209,9 +208,3 @@ FUNCTIONS: dict[str, Signature] = {s.name.lower(): (s._replace(returns="any") if
 def find(name: str) -> Signature | None:
     """The function a name means, whatever its case."""
     return FUNCTIONS.get(name.lower())
-
-
-def nearest(name: str) -> str:
-    """The function whose name is spelt most like this one, or ''."""
-    close = get_close_matches(name.lower(), FUNCTIONS, n=1, cutoff=0.6)
-    return FUNCTIONS[close[0]].name if close else ""
