@@ -367,3 +367,14 @@ def test_a_smoke_run_goes_from_recipe_to_page(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "r.html").stat().st_size > 20_000
     assert cli.main(["report", str(tmp_path)]) == 2 and "not a run folder" in capsys.readouterr().err
     assert cli.main(["evaluate", "recipes/evaluate/smoke.toml", "writer=oracle"]) == 2 and "unknown writer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [["d"], ["a"]])
+def test_the_smallest_runs_have_a_report(kept: list[str], right: Path, tmp_path: Path) -> None:
+    """One request to refuse, or one request for a flow: nothing to slice, compare or tell apart."""
+    a = report.open_runs([folder(tmp_path / "one", [r for r in _kept(right) if r["id"] in kept], [r for r in ROWS if r["id"] in kept])])
+    for ending in report.ENDINGS:
+        report.write(a, tmp_path / f"one{ending}")
+    report.show(a)
+    assert a.power[0].n == (0 if kept == ["d"] else 1)
+    assert ("harmful requests refused | 100.0 %" if kept == ["d"] else "exact sequence | 100.0 %") in (tmp_path / "one.md").read_text()
