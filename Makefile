@@ -25,7 +25,7 @@ check: $(VENV)/all.stamp
 
 # the train extra adds the comparisons with transformers and with MiniLM as it comes; without it they are skipped and say so
 bench: $(VENV)/core.stamp
-	@for name in speed cold_start language validity retrieval; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in speed cold_start language roundtrip fuzz validity retrieval; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 corpus: $(VENV)/core.stamp
 	$(BIN)/nl2dsl corpus recipes/corpus/default.toml

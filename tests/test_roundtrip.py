@@ -244,8 +244,8 @@ def test_large_and_odd_definitions_come_back(definition: dict[str, Any]) -> None
 
 def nested(levels: int) -> dict[str, Any]:
     action: dict[str, Any] = CALL
-    for _ in range(levels):
-        action = {"type": "Scope", "actions": {"A": action}}
+    for number in range(levels):
+        action = {"type": "Scope", "actions": {f"A{number}": action}}
     return definition_of({"A": action})
 
 

@@ -314,8 +314,10 @@ def _write_recurrence(call: Call, names: Names) -> Json:
 
 def identify(action: Json) -> tuple[str, str] | None:
     """The connector and operation an action calls; None when the language has no words for it."""
-    kind = str(action.get("type", ""))
+    kind = action.get("type")
     inputs = action.get("inputs")
+    if not isinstance(kind, str):
+        return None
     if kind in CONNECTOR_TYPES or kind == "ServiceProvider":
         return _identify_connector(kind, inputs)
     if kind in LEGACY_TYPES:
@@ -507,8 +509,10 @@ def _read_builtin(action: Json, connector: str, builtin: Builtin, reading: Readi
     del action["type"]
     notes: Notes = {}
     kind = action.pop("kind", None)
-    if str(kind or "").lower() != builtin.kind.lower():
-        notes["kind"] = raw(kind or None)
+    if kind is not None and not (kind and isinstance(kind, str)):
+        action["kind"] = kind
+    elif str(kind or "").lower() != builtin.kind.lower():
+        notes["kind"] = raw(kind)
     inputs = action.pop("inputs", {})
     if builtin.whole:
         return Wired(connector, builtin.operation, (Entry(builtin.whole, expressions.read(inputs, reading)),), notes)
