@@ -157,13 +157,16 @@ def report_reach(n: int, catalog: Catalog) -> None:
     for request in found:
         flow = wiring.complete(request.sketch, catalog, request.query)
         known = evaluate.hints(compile(flow, catalog))
-        runs = [run(flow, catalog, seed=seed, hints=known, instant=True) for seed in SEEDS]
-        writing = [c for c in calls(flow)[1:] if (p := profile(catalog, c.id)) is not None and (p.writes or p.asks) and c.connector != "builtin"]
-        by_seed = [Counter(effect.operation for effect in done.effects) for done in runs]
-        wanted = Counter(c.id for c in writing)
-        steps += wanted.total()
-        reached += sum(min(count, max(by[id] for by in by_seed)) for id, count in wanted.items())
-        first += sum(min(count, by_seed[0][id]) for id, count in wanted.items())
+        writing = Counter(
+            c.id for c in calls(flow)[1:] if (p := profile(catalog, c.id)) is not None and (p.writes or p.asks) and c.connector != "builtin"
+        )
+        by_seed = [
+            {(e.operation, e.step) for e in run(flow, catalog, seed=seed, hints=known, instant=True).effects if e.operation in writing}
+            for seed in SEEDS
+        ]
+        steps += writing.total()
+        reached += len(set().union(*by_seed))
+        first += len(by_seed[0])
         same += equivalent(flow, decompile(compile(flow, catalog), catalog), catalog).equal
     table(
         [

@@ -211,6 +211,20 @@ def test_parse_json_checks_the_schema() -> None:
     assert codes == ["ValidationFailed", "ValidationFailed", "InvalidJSON"]
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"content": "@body('H')", "schema": {"type": {}, "properties": 5}},
+        {"content": "{}", "schema": {"type": "object", "required": [{}]}},
+        {"content": "@body('H')", "schema": {"type": "array", "items": {"type": [{}]}}},
+    ],
+)
+def test_a_broken_schema_breaks_no_run(inputs: dict[str, Any]) -> None:
+    http = {"type": "Http", "inputs": {"method": "GET", "uri": "x", "host": True}, "runAfter": {}}
+    done = actions({"H": http, "P": {"type": "ParseJson", "inputs": inputs, "runAfter": {"H": ["Succeeded"]}}})
+    assert done.status == "Succeeded" and render(done)
+
+
 # --- mock connectors -----------------------------------------------------------------------------------------------------------
 
 LOOP = READ + "for (item of items.body.value) { " + MAIL.replace('"a@contoso.com"', "item.Author.Email") + "}"
@@ -260,6 +274,11 @@ def test_seeds_reach_both_sides_of_a_condition() -> None:
     assert sum(n > 0 for n in sent) > 0 and len(set(sent)) > 1
 
 
+def test_what_a_flow_compares_with_null_is_null_sometimes() -> None:
+    source = READ + "if (items.body.value[0].Owner == null) { " + MAIL + "}"
+    assert {len(ran(source, seed=seed).effects) for seed in range(12)} == {0, 1}
+
+
 def test_given_trigger_data_is_what_the_flow_sees() -> None:
     done = ran('await commonTrigger.Http({});\nx = builtin.Compose({ "inputs": triggerOutputs.body.who });', data={"who": "me"})
     assert output(done, "x") == "me"
@@ -306,6 +325,11 @@ def test_a_run_without_end_is_stopped() -> None:
 def test_a_long_calculation_is_stopped() -> None:
     many = {"type": "Select", "inputs": {"from": "@range(0, 100000)", "select": "@concat(item(), item(), item())"}, "runAfter": {}}
     assert actions({"S": many}, limits=Limits(nodes=20_000)).status == "Stopped"
+
+
+def test_a_value_that_doubles_in_a_loop_is_an_error_not_a_hang() -> None:
+    done = ran('let l: array = [1];\n@limit({ "count": 20 })\ndo { l = createArray(l, l); } until (false);')
+    assert done.status == "Failed" and done.error is not None and "holds more than" in done.error["message"]
 
 
 def test_a_run_of_more_than_thirty_days_times_out() -> None:

@@ -18,7 +18,7 @@ from nl2dsl.dsl.profiles import profile, words
 from nl2dsl.simulator import evaluate, functions
 from nl2dsl.simulator.evaluate import Context
 from nl2dsl.simulator.mock import Mocks
-from nl2dsl.simulator.values import MAX_ITEMS, MockList, MockObject, TemplateError, Unknown, is_number, limited, plain, to_text, type_name
+from nl2dsl.simulator.values import MAX_ITEMS, MockList, MockObject, TemplateError, Unknown, is_number, limited, plain, to_text, type_name, weigh
 
 _READING_METHODS = ("get", "head", "options")
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_592_000.0}
@@ -146,7 +146,9 @@ def mismatch(content: Any, schema: Any, path: str = "") -> str:
     if isinstance(enum, list) and enum and plain(content) not in enum:
         return f"Value {json.dumps(plain(content))} is not defined in enum. Path '{path}'."
     if isinstance(content, dict):
-        missing = [r for r in schema.get("required", ()) if r not in content] if isinstance(schema.get("required"), list) else []
+        missing = (
+            [r for r in schema.get("required", ()) if isinstance(r, str) and r not in content] if isinstance(schema.get("required"), list) else []
+        )
         if missing and not isinstance(content, MockObject):
             return f"Required properties are missing from object: {', '.join(map(str, missing))}. Path '{path}'."
         properties = schema.get("properties")
@@ -272,6 +274,7 @@ def change(kind: str, inputs: Any, context: Context, types: Mapping[str, str]) -
         case _:
             sign = -1 if kind == "decrementvariable" else 1
             made = functions.call("add", [old if old is not None else 0, _signed(found, sign)], context.run)
+    weigh(made)
     variables[key] = made
     return Outcome({"name": name, "value": found}, {"body": {"name": name, "value": made}})
 
@@ -381,7 +384,12 @@ def call_inputs(inputs: Any, context: Context) -> Any:
         return evaluate.value(inputs, context)
     if isinstance(inputs.get("parameters"), dict):
         return evaluate.value(inputs["parameters"], context)
-    silent = ("authentication", "retryPolicy", "schema", *(("host",) if "connection" in (inputs.get("host") or {}) else ()))
+    silent = (
+        "authentication",
+        "retryPolicy",
+        "schema",
+        *(("host",) if isinstance(inputs.get("host"), dict) and "connection" in inputs["host"] else ()),
+    )
     return {key: evaluate.value(item, context) for key, item in inputs.items() if key not in silent}
 
 

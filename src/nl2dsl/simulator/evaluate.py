@@ -331,7 +331,7 @@ def _path(node: Path, context: Context) -> Any:
         key = segment.key if isinstance(segment.key, str | int) else tree(segment.key, context)
         for part in _parts(found, key, segment):
             found = _select(found, part, segment, node, context)
-    return found
+    return None if isinstance(found, Unknown) and found.source.absent(found) else found
 
 
 def _is_whole_body(node: Path, found: Any) -> bool:
@@ -450,6 +450,8 @@ def _gather_tree(node: Any, found: dict[str, list[Any]]) -> None:
         case Function():
             if node.name.lower() in _COMPARING and len(node.arguments) == 2:
                 _compared(*node.arguments, found)
+            elif node.name.lower() == "empty" and len(node.arguments) == 1:
+                _compared(node.arguments[0], Literal(None), found)
             children = node.arguments
         case Not():
             children = (node.operand,)
@@ -465,7 +467,7 @@ def _gather_tree(node: Any, found: dict[str, list[Any]]) -> None:
 
 def _compared(left: Expression | None, right: Expression | None, found: dict[str, list[Any]]) -> None:
     for side, other in ((left, right), (right, left)):
-        if isinstance(other, Literal) and other.value not in (None, "") and (name := _property_of(side)):
+        if isinstance(other, Literal) and other.value != "" and (name := _property_of(side)):
             values = found.setdefault(name.lower(), [])
             if not any(type(other.value) is type(v) and other.value == v for v in values):
                 values.append(other.value)

@@ -23,7 +23,7 @@ from nl2dsl.simulator.evaluate import Context, Frame
 from nl2dsl.simulator.mock import Mocks, call_key
 from nl2dsl.simulator.schedule import Clock, Event
 from nl2dsl.simulator.trace import Effect, Entry, Run
-from nl2dsl.simulator.values import MockObject, TemplateError, Unknown, same, to_text, type_name
+from nl2dsl.simulator.values import MockObject, TemplateError, Unknown, same, to_text, type_name, weigh
 
 Json = dict[str, Any]
 Work = Generator["float | Event", None, Any]
@@ -230,6 +230,7 @@ class Engine:
                 outcome = _faulty(fault, None)
             else:
                 outcome = yield from self._perform(kind, name, action, entry, context)
+            self.spend((weigh(outcome.outputs) + weigh(outcome.inputs)) >> 4)
         except TemplateError as error:
             outcome = Outcome(status="Failed", code=error.code, message=_in_action(name, str(error), error.code))
         except RecursionError:

@@ -35,7 +35,8 @@ _OUTCOMES = ("Approve", "Reject")
 _PLACES = ("Lisbon", "Oslo", "Toronto", "Vienna")
 _COUNTRIES = ("Portugal", "Norway", "Canada", "Austria")
 _FILES = ("report.docx", "figures.xlsx", "invoice.pdf", "photo.png")
-_HINTED = 0.7  # how often a property that the flow compares with something has one of those values
+_ABSENT = 0.3  # how often a property that the flow compares with null is null
+_HINTED = 0.6  # how often a property that the flow compares with something has one of those values
 
 # Roles by words of a property's name, for what the catalog does not describe; the first that fits.
 _NAMED = tuple(
@@ -98,6 +99,10 @@ class Mocks:
 
     def boolean(self, value: Unknown) -> bool:
         return self.random(value.key, "boolean").random() < 0.5
+
+    def absent(self, value: Unknown) -> bool:
+        """Whether a property is null: sometimes, where the flow asks for that."""
+        return None in self.hints.get(value.name.lower(), ()) and self.random(value.key, "absent").random() < _ABSENT
 
     def natural(self, value: Unknown) -> Any:
         """What it is when nothing asks for a type: a list for a name that says so, else a scalar."""
@@ -171,6 +176,8 @@ class Mocks:
         kind = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else "any")
         if isinstance(kind, list):
             kind = next((k for k in kind if k != "null"), "null")
+        if not isinstance(kind, str):
+            return self.unknown(key, name)
         if kind == "object":
             properties = schema.get("properties")
             known = {k: self.of_schema(s, f"{key}/{k}", k, depth + 1) for k, s in properties.items()} if isinstance(properties, dict) else {}
@@ -248,6 +255,8 @@ def _role_of_format(format: str) -> str:
 
 
 def _fits(hint: Any, type: str) -> bool:
+    if hint is None:
+        return False
     if type == "any":
         return True
     return {"string": isinstance(hint, str), "boolean": isinstance(hint, bool)}.get(

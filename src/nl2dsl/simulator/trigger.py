@@ -46,7 +46,8 @@ def _request(trigger: Mapping[str, Any], mocks: Mocks, key: str) -> dict[str, An
     schema = inputs.get("schema") if isinstance(inputs, dict) else None
     body = mocks.of_schema(schema, f"{key}/body", "body")
     if isinstance(body, MockObject) and isinstance(schema, dict):
-        for name, described in (schema.get("properties") or {}).items():
+        properties = schema.get("properties")
+        for name, described in properties.items() if isinstance(properties, dict) else ():
             if isinstance(described, dict) and isinstance(body.get(name), Unknown) and body[name].type == "string":
                 body[name].role = _INPUT_FORMATS.get(str(described.get("x-ms-content-hint", "")), body[name].role)
     known = {

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 MAX_TEXT = 5_000_000  # characters of one value; the platform stops at 100 MB
 MAX_ITEMS = 100_000  # of one list, as on the platform
+MAX_NODES = 200_000  # values inside one value: one that holds itself twice doubles with each round of a loop
 
 
 class TemplateError(Exception):
@@ -31,6 +32,7 @@ class Source(Protocol):
     def number(self, value: Unknown) -> int: ...
     def boolean(self, value: Unknown) -> bool: ...
     def natural(self, value: Unknown) -> Any: ...
+    def absent(self, value: Unknown) -> bool: ...
 
 
 class Unknown:
@@ -159,6 +161,23 @@ def limited(text: str) -> str:
             f"The result of an expression has {len(text)} characters; the simulator stops at {MAX_TEXT}.", "ExpressionEvaluationFailed"
         )
     return text
+
+
+def weigh(value: Any) -> int:
+    """How many values are inside a value. Raises `TemplateError` where they are too many to go on with."""
+    count, waiting = 0, [value]
+    while waiting:
+        found = waiting.pop()
+        count += 1
+        if count > MAX_NODES:
+            raise TemplateError(
+                f"The result of an expression holds more than {MAX_NODES} values; the simulator stops there.", "ExpressionEvaluationFailed"
+            )
+        if isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+    return count
 
 
 def same(left: Any, right: Any) -> bool:
