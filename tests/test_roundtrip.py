@@ -190,6 +190,16 @@ LARGE: dict[str, dict[str, Any]] = {
         },
     ),
     "a request of another kind without a schema": definition_of({}, triggers={"R": {"type": "Request", "kind": "VirtualAgent", "inputs": {"a": 1}}}),
+    "an old call that notes another thing than its operation": definition_of(
+        {
+            "A": {
+                "type": "ApiConnection",
+                "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x']['connectionId']"}}, "method": "get"},
+                "metadata": {"operationMetadataId": "4"},
+            }
+        }
+    ),
+    "an action without a name": definition_of({"": CALL, "B": {"type": "Compose", "inputs": "@body('')", "runAfter": {"": S}}}),
     "no run-after": definition_of({"A": {**CALL, "runAfter": None}}),
     "nothing at all": definition_of({}, triggers={}),
     "an operation called builtin": definition_of(

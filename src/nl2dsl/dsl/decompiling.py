@@ -396,6 +396,8 @@ class _Decompiler:
     def _take_id(self, name: str, rest: Json) -> None:
         """Moves the id that the designer gave an action to those of the flow, when there is nothing else to know about it."""
         metadata = rest.get("metadata")
+        if rest.get("type") in wire.LEGACY_TYPES:
+            return  # theirs may hold the operation
         if isinstance(metadata, dict) and list(metadata) == ["operationMetadataId"] and isinstance(metadata["operationMetadataId"], str):
             self.ids[name] = metadata["operationMetadataId"]
             del rest["metadata"]
@@ -564,7 +566,7 @@ def _referenced(value: Any) -> list[str]:
 def _results(calls: list[tuple[str, str, str]], referenced: set[str]) -> dict[str, str]:
     """The result name of every call that has one: its action's name where that is an identifier, else that of its operation, made unique."""
     named = [call for call in calls if call[0].lower() in referenced or not wire.is_silent(*call[1:])]
-    results = {action: "outputs_" + action for action, _, _ in named if NAME.fullmatch("outputs_" + action)}
+    results = {action: "outputs_" + action for action, _, _ in named if action and NAME.fullmatch("outputs_" + action)}
     taken = {result.lower() for result in results.values()}
     numbers: dict[str, int] = {}
     for action, connector, operation in named:
