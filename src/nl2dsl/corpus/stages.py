@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -477,7 +478,7 @@ def _reject(out: Path, stage: str, rejected: Iterable[Rejected]) -> None:
 
 def _reasons(rejected: Sequence[Rejected]) -> dict[str, int]:
     """How often each kind of reason was given; what is particular in it stands behind a colon or in backticks."""
-    counts = Counter(r.reason.split(":")[0].split("`")[0].split(" of fl")[0].split(" mention ")[0].strip() for r in rejected)
+    counts = Counter(re.split(r":|`|(?<=near-duplicate) of |(?<=request) of | mention ", r.reason)[0].strip() for r in rejected)
     return dict(counts.most_common(20))
 
 
