@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from nl2dsl import __version__, cli
+from nl2dsl.cli import catalogs, common, program, writing
 from nl2dsl.engines.embedded import SHIPPED
 
 GOOD = 'triggerOutputs = await commonTrigger.Recurrence({ "frequency": "Day", "interval": 1 });\n'
@@ -93,7 +94,7 @@ def test_every_verb_has_help_with_examples_that_parse(run: Run, verb: str) -> No
     for example in cli.VERBS[verb].examples:
         words = shlex.split(example.split(" > ")[0])
         assert words[0] == "nl2dsl"
-        cli._parse(*cli._verb(words[1:]))
+        program._parse(*program._verb(words[1:]))
 
 
 def test_version(run: Run) -> None:
@@ -279,7 +280,9 @@ def test_a_logic_app_is_compiled_or_says_what_it_cannot_hold(run: Run, tmp_path:
 def test_several_flows_go_into_a_folder(run: Run, tmp_path: Path) -> None:
     one = {"type": "Microsoft.Logic/workflows", "name": "one", "properties": {"definition": json.loads(run("compile", file(tmp_path, GOOD)).out)}}
     broken = {"type": "Microsoft.Logic/workflows", "name": "broken", "properties": {"definition": {"actions": {"a": 3}}}}
-    path = file(tmp_path, json.dumps({"resources": [one, {**one, "name": "two"}, {"type": "Microsoft.Web/connections", "name": "mail"}, broken]}), "t.json")
+    path = file(
+        tmp_path, json.dumps({"resources": [one, {**one, "name": "two"}, {"type": "Microsoft.Web/connections", "name": "mail"}, broken]}), "t.json"
+    )
     assert run("decompile", path).code == 2
     ran = run("decompile", path, "-o", tmp_path / "flows")
     assert ran.code == 1
@@ -448,7 +451,7 @@ def test_an_interrupted_batch_leaves_the_old_file(run: Run, tmp_path: Path, monk
         raise KeyboardInterrupt
 
     target = file(tmp_path, "old", "out.jsonl")
-    monkeypatch.setattr(cli, "_try", stop)
+    monkeypatch.setattr(writing, "_try", stop)
     ran = run("generate", "--input", requests(tmp_path, {"query": "mail me"}), "--output", target, "--engine", replay(tmp_path, mail_me=GOOD))
     assert (ran.code, ran.err) == (130, "stopped\n")
     assert target.read_text(encoding="utf-8") == "old"
@@ -462,14 +465,14 @@ def test_what_nobody_foresaw_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
     def fail(*_: Any) -> Any:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(cli, "_catalog", fail)
+    monkeypatch.setattr(catalogs, "chosen_catalog", fail)
     ran = run("catalog", "list")
     assert ran.code == 2
     assert ran.err.startswith("error: something went wrong inside nl2dsl: RuntimeError: boom")
 
 
 def test_a_missing_extra_is_told_by_its_name() -> None:
-    told = cli._unforeseen(ModuleNotFoundError("no torch", name="torch.nn"))
+    told = program._unforeseen(ModuleNotFoundError("no torch", name="torch.nn"))
     assert told.hint == "pip install 'nl2dsl[train]'"
 
 
@@ -480,10 +483,10 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert cli._colour(Terminal())
-    assert not cli._colour(io.StringIO())
+    assert common.colour(Terminal())
+    assert not common.colour(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not cli._colour(Terminal())
+    assert not common.colour(Terminal())
 
 
 def test_the_language_verbs_start_without_the_models_libraries(tmp_path: Path) -> None:
