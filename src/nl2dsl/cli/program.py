@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from nl2dsl import __version__
-from nl2dsl.cli import catalogs, flows, learning, writing
+from nl2dsl.cli import catalogs, flows, learning, reviewing, writing
 from nl2dsl.cli.common import (
     BAD_INPUT,
     DONE,
@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     "write a flow": writing.VERBS,
     "work with flows": flows.VERBS,
     "know what flows can call": catalogs.VERBS,
-    "make a model": learning.MAKE,
+    "make a model": (*learning.MAKE, *reviewing.VERBS),
     "judge it": learning.JUDGE,
 }
 VERBS = {verb.name: verb for verbs in GROUPS.values() for verb in verbs}
@@ -148,7 +148,15 @@ def _run(words: list[str]) -> int:
     return verb.run(_parse(verb, rest))
 
 
-_EXTRAS = {"torch": "train", "transformers": "train", "safetensors": "train", "nncf": "train", "tqdm": "train"}
+_EXTRAS = {
+    "torch": "train",
+    "transformers": "train",
+    "safetensors": "train",
+    "nncf": "train",
+    "tqdm": "train",
+    "sqlalchemy": "serve",
+    "pg8000": "serve",
+}
 
 
 def _unforeseen(problem: Exception) -> Nl2DslError:
