@@ -7,7 +7,7 @@ the page sets every word as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,18 @@ def look(source: str, catalog: Catalog) -> Look:
     """Reads and checks a text. A refusal is right as it is."""
     refused = refusal.read(source)
     if refused:
-        return Look(refusal.mark(refused) + "\n", [{"kind": "refusal", "title": f"refused: {refused.category}", "text": refused.message}], [], 0)
+        return Look(refusal.mark(refused) + "\n", [{"kind": "refusal", "title": f"refused: {refused.category}", "text": refused.message, "line": 1}], [], 0)
     flow, found = fix.look(source, catalog)
     findings = [_finding(d, source) for d in sorted(found, key=lambda d: _ORDER[d.severity])]
     errors = sum(d.severity == "error" for d in found)
-    return Look(unparse(flow) if flow else "", cards(flow, catalog) if flow else [], findings, errors)
+    made = cards(flow, catalog) if flow else []
+    missing: dict[int, list[str]] = {}
+    for d in found:
+        if d.code == "M601":
+            missing.setdefault(d.span.line, []).append(d.message.partition(" needs ")[2].replace("`", ""))
+    for card in _all(made):
+        card["missing"] = missing.get(card["line"], [])
+    return Look(unparse(flow) if flow else "", made, findings, errors)
 
 
 def _finding(d: Diagnostic, source: str) -> dict[str, Any]:
@@ -87,14 +94,20 @@ def _short(call: Call) -> str:
 
 
 def _shorten(made: list[Card], change: Callable[[str], str]) -> None:
-    for card in made:
+    for card in _all(made):
         if "code" in card:
             card["code"] = change(card["code"])
         for value in card.get("values", ()):
             if value["code"]:
                 value["text"] = change(value["text"])
+
+
+def _all(made: list[Card]) -> Iterator[Card]:
+    """Every card, also those inside of others."""
+    for card in made:
+        yield card
         for block in card.get("blocks", ()):
-            _shorten(block["steps"], change)
+            yield from _all(block["steps"])
 
 
 def _card(statement: Statement, catalog: Catalog) -> Card:

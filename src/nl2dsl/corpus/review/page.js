@@ -163,22 +163,45 @@ function showLook(look) {
   $("cards").replaceChildren(...(look.cards.length ? look.cards.map((c) => card(c, wrong)) : [make("p", "nothing", "No flow can be read from the text.")]));
   const shown = look.findings.filter((f) => f.severity !== "info").map((f) => {
     const box = make("div", `finding ${f.severity}`);
-    box.append(make("pre", "", f.text));
+    box.append(...printed(f.text));
     return box;
   });
-  const infos = look.findings.filter((f) => f.severity === "info");
+  const infos = look.findings.filter((f) => f.severity === "info" && f.code !== "M601"); // missing values stand on their cards
   if (infos.length) {
     const more = make("details", "infos");
-    more.append(make("summary", "", `${infos.length} ${infos.length === 1 ? "note" : "notes"}: ${infos.every((f) => f.code === "M601") ? "values still to be given" : "nothing wrong"}`));
+    more.append(make("summary", "", `${infos.length} ${infos.length === 1 ? "note" : "notes"}`));
     for (const f of infos) more.append(make("div", "", `line ${f.line}: ${f.message}`));
     shown.push(more);
   }
   $("findings").replaceChildren(...shown);
+  for (const frame of document.querySelectorAll(".frame")) frame.scrollLeft = Math.max(0, frame.dataset.caret - 30) * 7.5;
+}
+
+/** A finding as the command line prints it: words wrap, the line of the flow and its carets scroll together. */
+function printed(text) {
+  const parts = [];
+  let frame = null;
+  for (const line of text.split("\n")) {
+    if (!/^ *\d* [|+-](?:$| )/.test(line)) {
+      frame = null;
+      if (!/^ *-->/.test(line)) parts.push(make("div", "", line.replace(/^ *= /, "")));
+      continue;
+    }
+    if (!frame) {
+      frame = make("pre", "frame", "");
+      frame.dataset.caret = 0;
+      parts.push(frame);
+    }
+    if (line.includes("^")) frame.dataset.caret = line.indexOf("^");
+    if (!/^ *\|$/.test(line)) frame.append(`${line}\n`);
+  }
+  return parts;
 }
 
 function card(c, wrong) {
   const node = make("div", `card ${c.kind}${wrong.has(c.line) ? " error" : ""}`);
   const head = make("div", "head");
+  if (c.kind === "trigger") head.append(make("span", "when", "starts with"));
   if (c.service) head.append(make("span", "service", c.service));
   if (c.title) head.append(make("span", "title", c.title));
   if (!c.title && c.code) head.append(make("span", "title", ""));
@@ -197,6 +220,7 @@ function card(c, wrong) {
     }
     node.append(list);
   }
+  if (c.missing && c.missing.length) node.append(make("div", "missing", `still to be given: ${c.missing.join(", ")}`));
   if (c.settings && c.settings.length) node.append(make("div", "settings", c.settings.join(" ")));
   for (const b of c.blocks || []) {
     const block = make("div", "block");
@@ -235,9 +259,10 @@ function startEditing(from) {
   now.editing = true;
   $("edit-query").value = base.query;
   $("edit-flow").value = base.dsl;
-  $("edit-flow").rows = Math.min(26, Math.max(8, base.dsl.split("\n").length + 1));
+  $("edit-flow").rows = Math.min(18, Math.max(8, base.dsl.split("\n").length + 1));
   for (const id of ["edit-query", "edit-flow", "editing"]) $(id).hidden = false;
   for (const id of ["query", "text", "deciding"]) $(id).hidden = true;
+  document.body.classList.add("typing");
   $("edit-query").focus();
   $("edit-query").setSelectionRange(base.query.length, base.query.length);
   checkSoon(0);
@@ -248,6 +273,7 @@ function stopEditing() {
   clearTimeout(waiting);
   for (const id of ["edit-query", "edit-flow", "editing"]) $(id).hidden = true;
   for (const id of ["query", "text", "deciding"]) $(id).hidden = false;
+  document.body.classList.remove("typing");
   if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 }
 
