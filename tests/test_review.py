@@ -305,7 +305,7 @@ def test_rows_for_which_the_model_writes_another_flow_come_first() -> None:
         "0": writes(*given[0].row["operations"])(""),
         "1": writes("commonTrigger.Recurrence", "shared_teams.Post")(""),
         "2": writes("shared_x.On", "shared_x.Do")(""),
-        "3": Failed(Facts("")),
+        "3": Failed(Facts(""), ()),
     }
     found = sampling.sample(given, 4, "model", write=lambda query: answers[query[-1]])
     order = [next(i.query[-1] for i in given if i.digest == s.digest) for s in found]
@@ -319,7 +319,7 @@ def test_the_model_is_asked_only_about_rows_without_a_confidence_and_not_about_a
 
     def write(query: str) -> Outcome:
         asked.append(query)
-        return Failed(Facts(query))
+        return Failed(Facts(query), ())
 
     mixed = items(*(row(n) for n in range(30)), *(row(n, confidence=0.5) for n in range(30, 35)))
     found = sampling.sample(mixed, 6, write=write)
@@ -722,7 +722,8 @@ def test_the_corpus_is_exported_from_the_command_line(tmp_path: Path, capsys: py
         ("{data} --port 70000", 2, "is not a port"),
         ("{data} --by mood", 2, "invalid choice"),
         ("{data} --only-decided", 2, "belongs to --export"),
-        ("{data} --export {data}", 2, "is the data itself"),
+        ("{data} --export {data}", 2, "no decisions there"),
+        ("-", 2, "is a file"),
         ("{data} --by confidence", 2, "no row has a `confidence`"),
         ("{data} --database mysql://x/y", 2, "not supported"),
         ("{data} --reviewer=", 2, "who is reviewing?"),

@@ -35,7 +35,10 @@ def review(args: Arguments) -> int:
         raise UsageError("--only-decided belongs to --export", hint="nl2dsl review DATA --export OUT.jsonl --only-decided")
     if not all(file.is_file() for file in rows.files(args.data)):
         rows.read(args.data)  # says what is wrong, before a database is made
-    table = Decisions(args.database or default_database(args.data))
+    where = args.database or default_database(args.data)
+    if args.export and "://" not in str(where) and not Path(where).exists():
+        raise UsageError(f"{where}: no decisions there", hint=f"review the rows first: nl2dsl review {args.data}")
+    table = Decisions(where)
     try:
         return _export(args, table) if args.export else _serve(args, table)
     finally:

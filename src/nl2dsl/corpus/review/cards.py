@@ -58,7 +58,9 @@ def look(source: str, catalog: Catalog) -> Look:
     """Reads and checks a text. A refusal is right as it is."""
     refused = refusal.read(source)
     if refused:
-        return Look(refusal.mark(refused) + "\n", [{"kind": "refusal", "title": f"refused: {refused.category}", "text": refused.message, "line": 1}], [], 0)
+        return Look(
+            refusal.mark(refused) + "\n", [{"kind": "refusal", "title": f"refused: {refused.category}", "text": refused.message, "line": 1}], [], 0
+        )
     flow, found = fix.look(source, catalog)
     findings = [_finding(d, source) for d in sorted(found, key=lambda d: _ORDER[d.severity])]
     errors = sum(d.severity == "error" for d in found)

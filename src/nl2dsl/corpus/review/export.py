@@ -50,7 +50,7 @@ def export(data: str | Path, table: Decisions, out: str | Path, catalog: Catalog
         "decisions": sum(d.digest in known for d in lines),
         "decisions_about_other_rows": sum(d.digest not in known for d in lines),
         "last_decision": max((d.at for d in lines if d.digest in known), default=None),
-        "database": table.name if "@" in table.name else Path(table.url.database or "").name,
+        "database": Path(table.url.database or "").name if table.url.get_backend_name() == "sqlite" else table.name,
         "digest": hashlib.sha256(target.read_bytes()).hexdigest(),
     }
     write_text(card_of(target), json.dumps(card, ensure_ascii=False, indent=1) + "\n")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nl2dsl.corpus.stages import SPLITS
-from nl2dsl.errors import CorpusError
-from nl2dsl.files import read_rows
+from nl2dsl.errors import CorpusError, UsageError
+from nl2dsl.files import STANDARD, read_rows
 
 FILES = (*(f"{split}.jsonl" for split in SPLITS), *(f"flows-{split}.jsonl" for split in SPLITS), "paraphrases.jsonl")
 
@@ -42,8 +42,10 @@ def digest(query: str, dsl: str) -> str:
 
 
 def files(data: str | Path) -> list[Path]:
-    """The files a corpus consists of. Raises `CorpusError` for a folder that is no corpus."""
+    """The files a corpus consists of. Raises `CorpusError` for a folder that is no corpus, `UsageError` for what can be read only once."""
     path = Path(data)
+    if str(data) == STANDARD:
+        raise UsageError("a corpus under review is a file", hint="decisions belong to its rows, also tomorrow: save it first")
     if not path.is_dir():
         return [path]
     found = [path / name for name in FILES if (path / name).is_file()]

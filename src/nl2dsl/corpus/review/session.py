@@ -10,7 +10,7 @@ import getpass
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -66,7 +66,7 @@ def drawn(
 class Session:
     """What the page asks for. `title` is the name of the data; rows that were sampled but are gone are left out."""
 
-    items: Iterable[Item]
+    items: InitVar[Iterable[Item]]
     sampled: list[Sampled]
     table: Decisions
     catalog: Catalog
@@ -74,10 +74,9 @@ class Session:
     title: str = ""
     rows: dict[str, Item] = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, items: Iterable[Item]) -> None:
         wanted = {one.digest for one in self.sampled}
-        self.rows = {i.digest: i for i in self.items if i.digest in wanted}
-        self.items = ()
+        self.rows = {i.digest: i for i in items if i.digest in wanted}
         self.sampled = [one for one in self.sampled if one.digest in self.rows]
 
     # --- looking ---
