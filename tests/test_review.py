@@ -718,7 +718,7 @@ def test_the_corpus_is_exported_from_the_command_line(tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ("nowhere.jsonl", 2, "no such file"),
+        ("{near}", 2, "no such file"),
         ("{data} --port 70000", 2, "is not a port"),
         ("{data} --by mood", 2, "invalid choice"),
         ("{data} --only-decided", 2, "belongs to --export"),
@@ -732,7 +732,7 @@ def test_the_corpus_is_exported_from_the_command_line(tmp_path: Path, capsys: py
 )
 def test_wrong_use_is_told_with_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, code: int, told: str) -> None:
     data, bad = corpus(tmp_path, row(1)), corpus(tmp_path, {"query": "x"}, name="bad.jsonl")
-    assert cli.main(["review", *(w.format(data=data, bad=bad) for w in words.split())]) == code
+    assert cli.main(["review", *(w.format(data=data, bad=bad, near=tmp_path / "trian.jsonl") for w in words.split())]) == code
     said = capsys.readouterr().err
     assert told in said and "hint:" in said and "Traceback" not in said
 
@@ -937,12 +937,12 @@ def test_the_page_checks_while_one_types_shows_words_as_words_and_loads_nothing_
         assert page.is_disabled("#accept")  # the second flow has an error
         assert "did you mean" in page.inner_text(".finding.error") and "^^^^" in page.inner_text(".finding.error")
         page.keyboard.press("e")
-        page.wait_for_function("now.checked && now.checked.errors === 1")
+        page.wait_for_function("() => now.checked && now.checked.errors === 1")
         assert page.is_disabled("#save")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("#message.bad")
         page.fill("#edit-flow", mail("x"))
-        page.wait_for_function("now.checked && now.checked.errors === 0")
+        page.wait_for_function("() => now.checked && now.checked.errors === 0")
         page.keyboard.press("Control+Enter")
         decided(page, 2)
         page.keyboard.press("d")
@@ -950,15 +950,15 @@ def test_the_page_checks_while_one_types_shows_words_as_words_and_loads_nothing_
         assert "onerror" in page.inner_text("#disputes")
         page.keyboard.press("1")
         page.wait_for_selector("#settling:not([hidden])")
-        page.wait_for_function("!now.busy")
+        page.wait_for_function("() => !now.busy")
         page.keyboard.press("r")
         page.keyboard.press("1")
-        page.wait_for_function("now.state.disputed === 0 && !now.busy")
+        page.wait_for_function("() => now.state.disputed === 0 && !now.busy")
         page.keyboard.press("g")
         page.wait_for_selector("#agreement[open]")
-        assert page.evaluate("window.hit") is None
-        assert page.evaluate("document.querySelectorAll('img').length") == 0
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
+        assert page.evaluate("() => window.hit ?? null") is None
+        assert page.evaluate("() => document.querySelectorAll('img').length") == 0
+        assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
         assert page.problems == []
         assert {url.split("/")[2] for url in page.asked if url.startswith("http")} == {f"127.0.0.1:{server.server_port}"}
     assert [(d.verdict, d.final) for d in table.all() if d.reviewer == "anna"] == [("accept", False), ("edit", False), ("reject", True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nl2dsl import refusal
@@ -75,7 +75,7 @@ def look(source: str, catalog: Catalog) -> Look:
 
 
 def _finding(d: Diagnostic, source: str) -> dict[str, Any]:
-    return {"code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, "line": d.span.line, "text": render(d, source)}
+    return {"code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, "line": d.span.line, "text": render(replace(d, fixes=()), source)}
 
 
 def cards(flow: Flow, catalog: Catalog) -> list[Card]:
