@@ -103,7 +103,9 @@ async function goOn() {
 }
 
 function finish() {
+  stopEditing();
   now.finished = true;
+  for (const id of ["accept", "edit", "reject"]) $(id).disabled = true;
   const { counts, title, reviewers } = now.state;
   $("work").hidden = true;
   $("finished").hidden = false;
@@ -130,6 +132,7 @@ async function show(row) {
   $("query").textContent = edited ? d.query : found.query;
   showText(edited ? d.dsl : found.dsl, edited ? d.look : found.look);
   showLook(edited ? d.look : found.look);
+  for (const id of ["edit", "reject"]) $(id).disabled = false;
   $("accept").disabled = found.look.errors > 0;
   $("accept").title = found.look.errors ? "a flow with errors cannot be accepted: edit or reject it" : "";
   document.querySelectorAll("main > section").forEach((s) => (s.scrollTop = 0));
