@@ -294,6 +294,13 @@ def test_split_on_gives_a_run_its_item() -> None:
     assert output(ran(source, data={"value": [{"Title": "one"}, {"Title": "two"}]}), "x") == "one"
 
 
+def test_a_list_without_a_name_is_split_too() -> None:
+    source = 'await shared_azureblob.OnUpdatedFiles_V2({});\nx = builtin.Compose({ "inputs": toUpper(triggerOutputs.body.Path) });'
+    done = ran(source)
+    assert done.status == "Succeeded" and output(done, "x")
+    assert output(ran(source, data=[{"Path": "/one"}, {"Path": "/two"}]), "x") == "/ONE"
+
+
 # --- failures and limits -------------------------------------------------------------------------------------------------------
 
 
@@ -398,9 +405,11 @@ _INPUTS = st.one_of(
     st.dictionaries(st.sampled_from(["from", "where", "select", "content", "name", "value", "interval", "method", "runStatus"]), _VALUES, max_size=3),
 )
 _LEAF = st.builds(lambda kind, inputs, after: {"type": kind, "inputs": inputs, "runAfter": after}, st.sampled_from(_SIMPLE), _INPUTS, _AFTER)
-_ACTIONS = st.recursive(
-    st.dictionaries(_NAMES, _LEAF, max_size=3),
-    lambda inner: st.dictionaries(
+
+
+def _holding(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Actions, some of which hold actions of `inner`."""
+    return st.dictionaries(
         _NAMES,
         st.one_of(
             _LEAF,
@@ -411,9 +420,10 @@ _ACTIONS = st.recursive(
             st.builds(lambda a, b, v: {"type": "Switch", "expression": v, "cases": {"One": {"case": 1, "actions": a}}, "default": {"actions": b}}, inner, inner, _VALUES),
         ),
         max_size=3,
-    ),
-    max_leaves=6,
-)  # fmt: skip
+    )  # fmt: skip
+
+
+_ACTIONS = _holding(_holding(st.dictionaries(_NAMES, _LEAF, max_size=3)))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
