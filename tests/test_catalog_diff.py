@@ -90,6 +90,12 @@ def test_each_change_has_a_name_and_a_weight(operation: Operation, found: tuple[
     assert whats(diff(OLD, changed(operation))) == [found]
 
 
+def test_a_batch_that_is_split_on_another_list_is_told() -> None:
+    old, new = (Catalog([replace(SOLD, batch=True, split=split)]) for split in ("value", ""))
+    (change,) = diff(old, new)
+    assert (change.what, change.old, change.new, change.breaking) == ("split on another list", "value", "the body", False)
+
+
 def test_operations_that_come_go_and_are_renamed() -> None:
     come = Operation("shared_shop", "RefundCustomer", "action", title="Refund")
     assert whats(diff(OLD, changed(come))) == [("operation added", "", False)]

@@ -138,6 +138,50 @@ def test_a_webhook_delivers_its_content_and_a_batch_the_fields_of_one_item(tmp_p
     assert [o.name for o in poll.outputs] == ["name"]
 
 
+ROWS = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "split"),
+    [
+        ({"type": "object", "properties": {"total": {"type": "integer"}, "orders": ROWS}}, "orders"),
+        ({"type": "object", "properties": {"tags": {"type": "array"}, "value": ROWS}}, "value"),
+        (ROWS, ""),
+        ({"type": "object", "properties": {"name": {"type": "string"}}}, None),
+        ({}, "value"),
+    ],
+)
+def test_a_batch_is_split_on_the_list_that_it_delivers(tmp_path: Path, schema: Json, split: str | None) -> None:
+    operation = read(tmp_path, swagger({"x-ms-trigger": "batch", "responses": {"200": {"schema": schema}}}))
+    assert operation.split == split
+    assert [o.name for o in operation.outputs] == (["name"] if schema else [])
+
+
+def test_the_request_of_an_operation_is_kept_with_the_places_of_its_parameters(tmp_path: Path) -> None:
+    given = [
+        {"name": "connectionId", "in": "path", "type": "string"},
+        {"name": "id", "in": "path", "type": "string", "x-ms-url-encoding": "double"},
+        {"name": "part", "in": "path", "type": "string"},
+        {"name": "top", "in": "query", "type": "integer"},
+        {"name": "X-Trace", "in": "header", "type": "string"},
+        *body({"type": "object", "properties": {"note": {"type": "string"}}})["parameters"],
+    ]
+    document = swagger({"parameters": given})
+    ((_, item),) = document["paths"].items()
+    document["paths"] = {"/{connectionId}/things/{id}/{part}": item}
+    operation = read(tmp_path, document)
+    assert operation.path == "/things/{id}/{part}" and operation.method in ("GET", "POST")
+    assert {p.name: p.place for p in operation.parameters} == {"id": "twice", "part": "path", "top": "query", "X-Trace": "header", "item/note": ""}
+
+
+def test_a_form_and_a_webhook_have_no_request_that_can_be_written(tmp_path: Path) -> None:
+    form = read(
+        tmp_path, swagger({"parameters": [{"name": "f", "in": "formData", "type": "string"}, {"name": "q", "in": "query", "type": "string"}]})
+    )
+    hook = read(tmp_path, swagger({"x-ms-trigger": "single"}, item={"x-ms-notification-content": {"schema": {"type": "object"}}}))
+    assert (form.path, form.method, hook.path) == ("", "", "") and {p.place for p in form.parameters} == {""}
+
+
 def test_shared_parameters_are_followed_and_those_of_the_operation_win(tmp_path: Path) -> None:
     document = swagger(
         {"parameters": [{"name": "n", "in": "query", "type": "integer"}]},

@@ -179,6 +179,40 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(run: Run, tmp_path:
     assert "N201" in ran.out
 
 
+def test_the_summary_tells_what_could_not_be_read(run: Run, tmp_path: Path) -> None:
+    assert run("check", tmp_path / "nope.flow").err.splitlines()[-1] == "1 file, 1 could not be read"
+    assert run("check", tmp_path / "nope.flow", file(tmp_path, GOOD)).err.splitlines()[-1] == "2 files, 1 could not be read: nothing to say"
+
+
+@pytest.mark.parametrize("words", [("check",), ("check", "--fix"), ("format",), ("compile",), ("run",)])
+@pytest.mark.parametrize(("data", "told"), [(b' {"actions": {}}', "this is JSON"), (b"[]", "this is JSON"), (b"PK\x03\x04", "this is a zip file")])
+def test_what_flows_are_made_of_is_no_flow_and_stays_as_it_is(run: Run, tmp_path: Path, words: tuple[str, ...], data: bytes, told: str) -> None:
+    path = file(tmp_path, data)
+    ran = run(*words, path)
+    assert (ran.code, ran.out) == (2, "") and told in ran.err and "nl2dsl decompile" in ran.err
+    assert path.read_bytes() == data
+
+
+def test_a_flow_is_not_decompiled_again(run: Run, tmp_path: Path) -> None:
+    ran = run("decompile", file(tmp_path, GOOD))
+    assert ran.code == 1 and "this is a flow already" in ran.err and "nl2dsl compile" in ran.err
+
+
+def test_an_error_of_a_definition_that_should_run_names_its_file(run: Run, tmp_path: Path) -> None:
+    ran = run("run", file(tmp_path, '{"actions": []}', "w.json"))
+    assert ran.code == 2 and "w.json: this is no workflow definition" in ran.err
+
+
+def test_a_name_that_only_ends_alike_is_not_suggested(run: Run, tmp_path: Path) -> None:
+    file(tmp_path, GOOD, "bin.flow")
+    assert "did you mean" not in run("check", tmp_path / "missing.flow").err
+    assert "bin.flow" in run("check", tmp_path / "bins.flow").err
+
+
+def test_a_text_that_powershell_wrote_is_read(run: Run, tmp_path: Path) -> None:
+    assert run("check", file(tmp_path, GOOD.encode("utf-16"))).code == 0
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00a", b"\x00\x01", b"\x89PNG\r\n", b"\x1f\x8bnot gzip"])
 @pytest.mark.parametrize("verb", ["check", "format", "compile", "decompile"])
 def test_a_binary_file_is_told_as_such(run: Run, tmp_path: Path, verb: str, data: bytes) -> None:

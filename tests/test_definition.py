@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import trees
 from nl2dsl.catalog.model import Catalog, Operation
+from nl2dsl.catalog.read import builtin
 from nl2dsl.dsl.definition import compile, decompile
 from nl2dsl.dsl.expressions import read_raw
 from nl2dsl.dsl.text import parse, unparse
@@ -53,6 +54,10 @@ from nl2dsl.errors import UsageError
 CATALOG = Catalog(
     [
         Operation("shared_lists", "OnNewRows", "trigger", batch=True),
+        Operation("shared_lists", "OnNewOrders", "trigger", batch=True, split="orders"),
+        Operation("shared_lists", "OnNewFiles", "trigger", batch=True, split=""),
+        Operation("shared_lists", "OnOddList", "trigger", batch=True, split="a/b's"),
+        Operation("shared_lists", "OnOneThing", "trigger", batch=True, split=None),
         Operation("shared_mail", "OnMail", "trigger", flow_type="OpenApiConnectionNotification"),
         Operation("shared_ask", "AskAndWait", "action", flow_type="OpenApiConnectionWebhook"),
     ]
@@ -115,6 +120,35 @@ def test_recurrence_puts_short_keys_where_the_platform_wants_them() -> None:
 def test_a_manual_trigger_has_a_schema_even_when_it_asks_for_nothing() -> None:
     schema = {"type": "object", "properties": {}, "required": []}
     assert triggers_of(TRIGGER) == {"manual": {"type": "Request", "kind": "Button", "inputs": {"schema": schema}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("OnNewOrders", "@triggerOutputs()?['body/orders']"),
+        ("OnNewFiles", "@triggerOutputs()?['body']"),
+        ("OnOddList", "@triggerOutputs()?['body']?['a/b''s']"),
+        ("OnOneThing", None),
+    ],
+)
+def test_a_batch_trigger_is_split_on_the_list_that_its_operation_delivers(name: str, split: str | None) -> None:
+    flow = Flow(call(f"shared_lists.{name}", "triggerOutputs"), ())
+    definition = compile(flow, CATALOG)
+    assert definition["triggers"][name].get("splitOn") == split
+    assert decompile(definition, CATALOG) == flow
+
+
+def test_a_trigger_of_the_built_in_catalog_that_delivers_a_bare_list_is_split_on_its_body() -> None:
+    for operation, split in (("shared_azureblob.OnUpdatedFiles_V2", "body"), ("shared_sharepointonline.GetOnNewItems", "body/value")):
+        definition = compile(Flow(call(operation, "triggerOutputs"), ()), builtin())
+        assert next(iter(definition["triggers"].values()))["splitOn"] == f"@triggerOutputs()?['{split}']"
+
+
+@pytest.mark.parametrize("split", ["@triggerBody()?['value']", "@triggerOutputs()?['body']?['value']", "@triggerbody()?.value"])
+def test_the_usual_split_needs_no_words_however_it_is_spelt(split: str) -> None:
+    definition = compile(Flow(call("shared_lists.OnNewRows", "triggerOutputs"), ()), CATALOG)
+    definition["triggers"]["OnNewRows"]["splitOn"] = split
+    assert decompile(definition, CATALOG).trigger.annotations == ()
 
 
 def test_a_skills_trigger_keeps_its_schema() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nl2dsl.catalog import read
+from nl2dsl.catalog.model import Catalog, Operation, Parameter
 from nl2dsl.catalog.routes import Route, route_of
 from nl2dsl.dsl import archive, carrying, definition, flowfiles, logic_app, package
 from nl2dsl.dsl.logic_app import as_expression, placed
@@ -343,6 +344,35 @@ def test_a_call_is_written_with_its_route() -> None:
     assert actions["Copy"]["inputs"]["body"] == {"To": "boss@contoso.example", "Subject": "Done"}
 
 
+def test_a_call_of_an_imported_operation_is_written_with_its_own_route() -> None:
+    parameters = (
+        Parameter("id", place="path"),
+        Parameter("top", "integer", place="query"),
+        Parameter("version", internal=True, default="2", place="query"),
+        Parameter("X-Trace", place="header"),
+        Parameter("order/note"),
+    )
+    own = Operation("shared_shop", "Change", "action", parameters=parameters, method="PUT", path="/orders/{id}")
+    polled = Operation("shared_shop", "OnNewOrder", "trigger", batch=True, split="orders", method="GET", path="/orders/new")
+    catalog = read.with_platform(Catalog([own, polled]))
+    text = (
+        'await shared_shop.OnNewOrder({});\nshared_shop.Change({ "id": "a b", "top": 5, "X-Trace": "t", "order/note": triggerOutputs.body.note });\n'
+    )
+    tree, _ = parse(text)
+    assert tree is not None
+    made, found = logic_app.write(tree, catalog)
+    assert not [d for d in found if d.severity == "error"]
+    (trigger,), (action,) = (made["definition"][part].values() for part in ("triggers", "actions"))
+    assert trigger["splitOn"] == "@triggerBody()?['orders']" and trigger["inputs"]["path"] == "/orders/new"
+    assert {key: value for key, value in action["inputs"].items() if key != "host"} == {
+        "method": "put",
+        "path": "/orders/@{encodeUriComponent('a b')}",
+        "queries": {"version": "2", "top": 5},
+        "headers": {"X-Trace": "t"},
+        "body": {"note": "@triggerBody()?['note']"},
+    }
+
+
 def test_a_logic_app_lists_a_connection_for_every_key() -> None:
     made = logic(FLOW)
     connections = made["parameters"]["$connections"]["value"]
@@ -521,7 +551,46 @@ BROKEN = {
     "not a number": (lambda: b'{"actions": {}, "x": NaN}', "NaN is no JSON value"),
     "deep JSON": (lambda: b"[" * 100_000, "nested too deeply"),
     "not text": (lambda: b"\xff\xfe{", "not a text file"),
+    "empty": (lambda: b" \n", "the file is empty"),
+    "a web page": (lambda: b"<!DOCTYPE html><html></html>", "an HTML page, not JSON"),
 }
+
+
+def test_one_bad_flow_does_not_keep_the_others_back() -> None:
+    good, bad = clientdata(), b'{"properties": {"definition": '
+    told = flowfiles.Told()
+    found = flowfiles.find(zipped({"Workflows/a.json": good, "Workflows/b.json": bad, "Workflows/c.json": {"kind": "other"}}), "s.zip", told)
+    assert len(found) == 1
+    assert [str(problem).partition(": ")[0].partition(":")[0] for problem in told.skipped] == ["s.zip!Workflows/b.json", "s.zip!Workflows/c.json"]
+    told = flowfiles.Told()
+    assert [f.name for f in flowfiles.find(template(workflow("linked", definition="[variables('d')]"), workflow("here")), "t.json", told)] == ["here"]
+    assert "`linked`" in str(told.skipped[0])
+
+
+def test_comments_commas_and_keys_that_occur_twice_are_told() -> None:
+    text = '{ // of mine\n "actions": {}, "triggers": {}, "actions": {"a": {"type": "Compose", "inputs": 1},} }'
+    told = flowfiles.Told()
+    (found,) = flowfiles.find(text.encode(), "w.json", told)
+    assert list(found.definition["actions"]) == ["a"]
+    assert {note.removeprefix("w.json: ").split(" ")[0] for note in told.mended} == {"comments", "commas", "the"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_with_a_byte_order_mark_are_read(encoding: str) -> None:
+    (found,) = flowfiles.find('{"actions": {}, "description": "größer"}'.encode(encoding), "w.json")
+    assert found.definition["description"] == "größer"
+
+
+def test_what_azure_tells_of_a_deployed_logic_app_stays_out_of_the_text() -> None:
+    live = {**workflow("Bills"), "location": "westeurope"}
+    live["properties"] |= {
+        "provisioningState": "Succeeded",
+        "accessEndpoint": "https://x",
+        "endpointsConfiguration": {"workflow": {}},
+        "state": "Disabled",
+    }
+    (found,) = flowfiles.find(json.dumps(live).encode(), "la.json")
+    assert found.around["location"] == "westeurope" and found.around["properties"] == {"state": "Disabled"}
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -45,9 +45,9 @@ def read_text(path: str | Path) -> str:
 
 
 def decoded(data: bytes, path: str | Path) -> str:
-    """The text of UTF-8 bytes, which came from `path`, with line ends made `\\n` and no byte order mark."""
+    """The text of UTF-8 bytes (or UTF-16 with its mark, which PowerShell writes), which came from `path`, with line ends made `\\n` and no byte order mark."""
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
@@ -69,7 +69,11 @@ def _what_now(path: str | Path) -> str:
 
     wanted = Path(path)
     try:
-        near = get_close_matches(wanted.name, [p.name for p in wanted.parent.iterdir()], n=1, cutoff=0.7) if not wanted.exists() else []
+        names = [p.name for p in wanted.parent.iterdir()] if not wanted.exists() else []
+        stems = [Path(n).stem for n in names]  # an ending that is the same makes no two names alike
+        near = [
+            n for n in get_close_matches(wanted.name, names, n=1, cutoff=0.7) if Path(n).stem in get_close_matches(wanted.stem, stems, cutoff=0.6)
+        ]
     except (OSError, ValueError):
         near = []
     return f"did you mean `{wanted.parent / near[0]}`?" if near else ""

@@ -1,4 +1,4 @@
-"""Gathers the routes of operations (method, path, what goes where) into `routes.jsonl.gz`: run by hand when the sources change.
+"""Gathers the routes of operations (method, path, what goes where) into `routes.jsonl.gz`, and what triggers are split on into `splits.json`: run by hand when the sources change.
 
 In: the wheel of the `azure-connectors` package (MIT; clients generated from the run-time descriptions of connectors), the facts file that the built-in catalog is
 made from, and real flows that store both an operation's id and its path. Out: lines of facts, see `routes.py`. A route is taken only when one client method
@@ -22,6 +22,7 @@ from typing import Any
 
 Json = dict[str, Any]
 _OUT = Path(__file__).with_name("routes.jsonl.gz")
+_SPLITS = Path(__file__).with_name("splits.json")
 _VERSION = re.compile(r"_?v(\d+)$", re.IGNORECASE)
 _TWICE = "encodeuricomponent(encodeuricomponent("
 
@@ -226,6 +227,21 @@ def _route(id: str, method: str, path: str, twice: list[str], query: list[str], 
     return {"id": id, "method": method, "path": path, **{key: value for key, value in lists.items() if value}}
 
 
+# --- lists
+
+
+def splits(operations: list[Json]) -> dict[str, str]:
+    """The key of the list that a batch trigger delivers, "" where the body is the list, for those where it is not `value`."""
+    found = {}
+    for operation in operations:
+        if operation.get("trigger_mode") == "batch" and "value" not in {name.split("/")[0] for name in operation["returns"]}:
+            if operation["returns_kind"] == "array":
+                found[f"{operation['connector']}.{operation['operation']}"] = ""
+            elif len(operation["returns"]) == 1:
+                found[f"{operation['connector']}.{operation['operation']}"] = operation["returns"][0]
+    return dict(sorted(found.items()))
+
+
 def _lines(path: str) -> list[Json]:
     return [json.loads(line) for line in gzip.decompress(Path(path).read_bytes()).decode().splitlines()]
 
@@ -247,6 +263,7 @@ def main(wheel: str, facts: str, flows: str) -> None:
         routes.setdefault(route["id"], route)
     lines = "".join(json.dumps(routes[id], ensure_ascii=False, separators=(",", ":")) + "\n" for id in sorted(routes))
     _OUT.write_bytes(gzip.compress(lines.encode(), 9, mtime=0))
+    _SPLITS.write_text(json.dumps(splits(operations), indent=1) + "\n", encoding="utf-8")
     print(f"{len(routes)} routes; of {seen} found in both sources {same} agree in method and path", file=sys.stderr)
 
 

@@ -63,6 +63,8 @@ def _operation(old: Operation, new: Operation) -> Iterator[Change]:
         yield Change("kind changed", id, "", old.kind, new.kind, True)
     if old.flow_type != new.flow_type:
         yield Change("called another way", id, "", old.flow_type, new.flow_type, False, "compile its flows again")
+    if old.batch and new.batch and old.split != new.split:
+        yield Change("split on another list", id, "", _splits(old.split), _splits(new.split), False, "compile its flows again")
     if old.batch != new.batch:
         one, many = "one by one", "as a list"
         yield Change("delivery changed", id, "", many if old.batch else one, many if new.batch else one, True, "its results are shaped another way")
@@ -75,6 +77,10 @@ def _operation(old: Operation, new: Operation) -> Iterator[Change]:
             yield Change(f"now {what}" if now else f"no longer {what}", id, breaking=breaks and now)
     yield from _parameters(id, old, new)
     yield from _outputs(id, old, new)
+
+
+def _splits(key: str | None) -> str:
+    return "nothing" if key is None else key or "the body"
 
 
 def _outputs(id: str, old: Operation, new: Operation) -> Iterator[Change]:

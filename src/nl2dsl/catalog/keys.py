@@ -101,7 +101,7 @@ class Keys:
     def outputs(self, schema: Json, batch: bool = False) -> tuple[Output, ...]:
         """The fields of a result, two objects or one list deep; of a batch those of one item, because a flow splits the list."""
         if batch:
-            items = self.list_in(schema)
+            _, items = self.list_in(schema)
             schema = self.schemas.fold(items.get("items")) if items else schema
         if type_of(schema) == "array":
             found = [Output("", "list_of_items", "array"), *islice(self.fields("/", self.schemas.fold(schema.get("items")), 1), OUTPUTS)]
@@ -109,10 +109,20 @@ class Keys:
             found = list(islice(self.fields("", schema, 0), OUTPUTS))
         return tuple({o.name: o for o in found}.values())
 
-    def list_in(self, schema: Json) -> Json:
+    def split(self, schema: Json) -> str | None:
+        """The key of the list that a batch trigger is split on: "" for the body itself, None where the body holds no list; by custom `value` where nothing is said of it."""
+        key, items = self.list_in(schema)
+        return key if items else None if mapping(schema.get("properties")) and not is_open(schema) else "value"
+
+    def list_in(self, schema: Json) -> tuple[str, Json]:
+        """The list in a body and its key: `value` where that is one, else the first."""
         if type_of(schema) == "array":
-            return schema
-        return next((found for p in mapping(schema.get("properties")).values() if type_of(found := self.schemas.fold(p)) == "array"), {})
+            return "", schema
+        properties = mapping(schema.get("properties"))
+        for key in ("value", *map(str, properties)):
+            if type_of(found := self.schemas.fold(properties.get(key))) == "array":
+                return key, found
+        return "", {}
 
     def fields(self, prefix: str, schema: Json, depth: int) -> Iterator[Output]:
         for name, raw in mapping(schema.get("properties")).items():

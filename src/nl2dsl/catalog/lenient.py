@@ -40,19 +40,19 @@ _OTHERS = (
 Value = Any
 
 
-def read_json(text: str, name: str) -> tuple[Value, list[str]]:
-    """The one JSON value in a text, and notes. Raises `CatalogError`."""
+def read_json(text: str, name: str, constants: bool = True) -> tuple[Value, list[str]]:
+    """The one JSON value in a text, and notes; without `constants`, `NaN` and `Infinity` are no numbers. Raises `CatalogError`."""
     notes: list[str] = []
     try:
-        value = _decoder(notes).decode(text)
+        value = _decoder(notes, constants).decode(text)
     except ValueError:
-        value = _mended(text, name, notes)
+        value = _mended(text, name, notes, constants)
     except RecursionError:
         raise _too_deep(name) from None
     return (whole(value) if _ESCAPED_HALF.search(text) else value), notes
 
 
-def _decoder(notes: list[str]) -> json.JSONDecoder:
+def _decoder(notes: list[str], constants: bool) -> json.JSONDecoder:
     """Reads objects and tells of keys that occur twice in one."""
     twice: set[str] = set()
 
@@ -68,10 +68,14 @@ def _decoder(notes: list[str]) -> json.JSONDecoder:
                 seen.add(key)
         return made
 
-    return json.JSONDecoder(object_pairs_hook=pairs, strict=True)
+    return json.JSONDecoder(object_pairs_hook=pairs, strict=True, parse_constant=None if constants else _no_constant)
 
 
-def _mended(text: str, name: str, notes: list[str]) -> Value:
+def _no_constant(text: str) -> Value:
+    raise ValueError(f"{text} is no JSON value")
+
+
+def _mended(text: str, name: str, notes: list[str], constants: bool) -> Value:
     """Tries again without what JSON does not allow but other readers do. Lines stay where they are, so a refusal names the right one."""
     for pattern, what in _OTHERS:
         if pattern.match(text):
@@ -82,7 +86,7 @@ def _mended(text: str, name: str, notes: list[str]) -> Value:
         if shorter != mended:
             notes.append(f"{told} were left out")
             mended = shorter
-    decoder = _decoder(notes)
+    decoder = _decoder(notes, constants)
     decoder.strict = False
     decoder.scan_once = json.scanner.make_scanner(decoder)  # type: ignore[attr-defined]
     try:

@@ -28,7 +28,8 @@ class Parameter:
     `type` is string | integer | number | boolean | array | object | any | file; `open` means that keys `name/<anything>` are accepted because the
     children are known only at run time (list columns, table rows); `role` is what the value means (`person_email`, `list`, `text` ...; ''
     unknown); `visibility` is important | advanced | '' as a designer shows it (hidden ones are `internal`); `dynamic` names what the designer
-    asks the service for (values, list, schema, properties, tree): any text may stand there; `items` is the type of an array's items.
+    asks the service for (values, list, schema, properties, tree): any text may stand there; `items` is the type of an array's items; `place`
+    is where a request has it: path, twice (in the path, encoded two times), query, header; '' in the body, or not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Parameter:
     visibility: str = ""
     dynamic: tuple[str, ...] = ()
     items: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Output:
 class Operation:
     """One callable thing. `kind` is trigger | action | any (a foreign catalog may not say).
 
-    `batch` marks a trigger that delivers a list and is split on; `definition_type`/`definition_kind` are those of built-ins; `verified` is False
-    when the id is likely but not sure.
+    `batch` marks a trigger that delivers a list and is split on; `split` is the key of that list below the body, "" where the body is the list itself, None where there
+    is none; `method` and `path` (with `{parameters}`) are those of its request, '' where they are not known; `definition_type`/`definition_kind` are those of built-ins; `verified` is False when the id is likely but not sure.
     """
 
     connector: str
@@ -74,6 +76,9 @@ class Operation:
     definition_type: str = ""
     definition_kind: str = ""
     batch: bool = False
+    split: str | None = "value"
+    method: str = ""
+    path: str = ""
     deprecated: bool = False
     internal: bool = False
     verified: bool = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from nl2dsl.catalog.schemas import Json, Schemas, listed, mapping, text
 from nl2dsl.errors import CatalogError
 
 _METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
+_PLACES, _FORM = ("path", "query", "header"), "form"
 _IGNORED_HEADERS = {"accept", "content-type", "authorization"}  # OpenAPI 3 says so; in OpenAPI 2 they are parameters
 _FILE_NAMES = {"apidefinition", "openapi", "swagger", "api", "apis", "index", "definition", "spec", "schema", "main", "tools", "mcp", "manifest"}
 _FOLDER_NAMES = {*_FILE_NAMES, "src", "docs", "doc", "dist", "specs", "reference", "latest", "stable", "preview", "connector"}
@@ -43,6 +45,8 @@ def is_openapi(document: object) -> bool:
 def import_document(document: Json, path: Path, name: str = "") -> Found:
     """The connector a document describes; `name` is its id, else it is made from `path` and the title."""
     paths = document.get("paths", document.get("x-ms-paths"))
+    if not isinstance(paths, Mapping) and mapping(document.get("webhooks")):
+        raise CatalogError("the OpenAPI description has only `webhooks`, no `paths`", "a flow calls paths; webhooks call somebody")
     if not isinstance(paths, Mapping):
         raise CatalogError("the OpenAPI description has no `paths`", "is it complete?")
     title = text(mapping(document.get("info")), "title") or path.stem
@@ -90,7 +94,7 @@ class _Reader:
         for key, raw in item.items():
             method = str(key).lower()
             if method in _METHODS and isinstance(raw, Mapping):
-                yield self.operation(self._name(route, method, raw, known), raw, item)
+                yield self.operation(self._name(route, method, raw, known), raw, item, method, route)
 
     def _name(self, route: str, method: str, raw: Json, known: Mapping[str, Operation]) -> str:
         """The operation's id, or one made from its route: where it has none, and where another operation has taken it."""
@@ -110,7 +114,7 @@ class _Reader:
             self.schemas.warn(f"operationId `{given}` occurs twice, {method} {route[:200]} is called `{name}`")
         return name
 
-    def operation(self, name: str, raw: Json, item: Json) -> Operation:
+    def operation(self, name: str, raw: Json, item: Json, method: str, route: str) -> Operation:
         trigger = text(raw, "x-ms-trigger").lower()
         kind = "trigger" if trigger else "action"
         title = text(raw, "summary")[:200] or title_of(name, kind)
@@ -120,17 +124,24 @@ class _Reader:
                 self.schemas.warn(f"`{name}` has more than {KEYS:,} parameters, the rest was left out")
                 break
             parameters[p.name] = p
-        content = self.schemas.fold(mapping(mapping(item.get("x-ms-notification-content")).get("schema")))
+        content = self.schemas.fold(mapping(mapping(item.get("x-ms-notification-content")).get("schema"))) or self._response(raw)
+        batch = trigger == "batch"
+        flow_type = self._flow_type(raw, item)
+        # A form has no place in the request that a Logic App writes, and what is called back is called in another way.
+        routed = flow_type == "OpenApiConnection" and all(p.place != _FORM for p in parameters.values())
         return Operation(
             self.connector.name,
             name,
             kind,
             title=title,
             summary=first_sentence(text(raw, "description")) or summary_of(title, kind, self.title),
-            parameters=tuple(parameters.values()),
-            outputs=self.keys.outputs(content or self._response(raw), batch=trigger == "batch"),
-            flow_type=self._flow_type(raw, item),
-            batch=trigger == "batch",
+            parameters=tuple(p if routed else replace(p, place="") for p in parameters.values()),
+            outputs=self.keys.outputs(content, batch),
+            flow_type=flow_type,
+            batch=batch,
+            split=self.keys.split(content) if batch else "value",
+            method=method.upper() if routed else "",
+            path=route.removeprefix("/{connectionId}") if routed else "",
             deprecated=raw.get("deprecated") is True,
             internal=is_hidden(raw),
             visibility=shown_as(raw),
@@ -156,7 +167,9 @@ class _Reader:
                 yield from self._body(name, p)
             elif not (self.version_3 and place == "header" and name.lower() in _IGNORED_HEADERS):
                 schema = self.schemas.fold(p.get("schema", _media(p)[1].get("schema")))
-                yield self.keys.leaf(name, {**schema, **{k: v for k, v in p.items() if k != "schema"}}, p.get("required") is True, is_hidden(p))
+                leaf = self.keys.leaf(name, {**schema, **{k: v for k, v in p.items() if k != "schema"}}, p.get("required") is True, is_hidden(p))
+                twice = place == "path" and text(p, "x-ms-url-encoding").lower() == "double"
+                yield replace(leaf, place="twice" if twice else place if place in _PLACES else _FORM)
         body = self.schemas.resolve(raw.get("requestBody"))
         if body:
             yield from self._request_body(body)
@@ -182,7 +195,7 @@ class _Reader:
             needed = set(map(str, listed(schema, "required")))
             for name, raw in mapping(schema.get("properties")).items():
                 child = self.schemas.fold(raw)
-                yield self.keys.leaf(str(name)[:NAME], child, name in needed, is_hidden(child))
+                yield replace(self.keys.leaf(str(name)[:NAME], child, name in needed, is_hidden(child)), place=_FORM)
             return
         if not schema and mime and "json" not in mime:
             schema = {"type": "string", **({} if mime.startswith("text/") or "xml" in mime else {"format": "binary"})}

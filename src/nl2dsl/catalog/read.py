@@ -34,7 +34,7 @@ FAILED = "the importer failed on it"
 _KINDS = {"trigger", "action", "any"}
 _TYPES = {"string", "integer", "number", "boolean", "array", "object", "any", "file"}
 _SHAPE = 'each line should be an object such as {"id": "shared_x.Get", "description": "gets one row"}'
-_TEXT_KEYS = ("title", "summary", "description", "flow_type", "definition_type", "definition_kind")
+_TEXT_KEYS = ("title", "summary", "description", "flow_type", "definition_type", "definition_kind", "split", "method", "path")
 _FLAG_KEYS = ("batch", "deprecated", "internal", "verified")
 
 
@@ -358,6 +358,9 @@ def operation_of_row(row: object) -> Operation:
         flow_type=row.get("flow_type", "OpenApiConnection"),
         definition_type=row.get("definition_type") or "",
         definition_kind=row.get("definition_kind") or "",
+        split=row.get("split", "value"),
+        method=row.get("method") or "",
+        path=row.get("path") or "",
         visibility=row["visibility"] if row.get("visibility") in ("important", "advanced") else "",
         **{k: bool(row[k]) for k in _FLAG_KEYS if k in row},
     )
@@ -420,6 +423,7 @@ def parameter_of_row(row: Mapping[str, Any]) -> Parameter:
         visibility=row["visibility"] if row.get("visibility") in ("important", "advanced") else "",
         dynamic=_texts(row, "dynamic"),
         items=row["items"] if isinstance(row.get("items"), str) and row["items"] in _TYPES else "",
+        place=row["place"] if row.get("place") in ("path", "twice", "query", "header") else "",
     )
 
 

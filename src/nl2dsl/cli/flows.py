@@ -51,9 +51,11 @@ def check(args: Arguments) -> int:
     """
     catalog = flow_catalog(args)
     total: list[Diagnostic] = []
+    seen: list[str] = []
 
     def one(path: str) -> int:
-        source, found = _mended(path, catalog) if args.fix else _looked(read_text(path), catalog)
+        source, found = _mended(path, catalog) if args.fix else _looked(_flow_text(path)[1], catalog)
+        seen.append(path)
         total.extend(found)
         stream = sys.stderr if args.fix and path == STANDARD else sys.stdout
         if args.json:
@@ -66,8 +68,20 @@ def check(args: Arguments) -> int:
     code = _each(paths, one)
     from nl2dsl.dsl.diagnostics import summary
 
-    say(f"{counted(len(paths), 'file')}: {summary(total) or 'nothing to say'}")
+    unread = f", {len(paths) - len(seen):,} could not be read" if len(seen) < len(paths) else ""
+    say(f"{counted(len(paths), 'file')}{unread}: {summary(total) or 'nothing to say'}" if seen else f"{counted(len(paths), 'file')}{unread}")
     return code
+
+
+def _flow_text(path: str) -> tuple[bytes, str]:
+    """The bytes and the text of a file that should be a flow; what a flow was made of, or is made into, is none."""
+    from nl2dsl.dsl import archive
+
+    raw = read_bytes(path)
+    kind = "a zip file" if archive.is_zip(raw) else "JSON" if raw.lstrip()[:1] in (b"{", b"[") else ""
+    if kind:
+        raise UsageError(f"{path}: this is {kind}, not a flow", hint="nl2dsl decompile makes flows of workflow definitions, packages and solutions")
+    return raw, decoded(raw, path)
 
 
 def _looked(source: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
@@ -83,8 +97,7 @@ def _mended(path: str, catalog: Catalog) -> tuple[str, list[Diagnostic]]:
     from nl2dsl import refusal
     from nl2dsl.dsl import fix
 
-    raw = read_bytes(path)
-    source = decoded(raw, path)
+    raw, source = _flow_text(path)
     mended = fix.Mended(source, (), ()) if refusal.read(source) else fix.mend(source, catalog)
     if path == STANDARD:
         sys.stdout.write(mended.source)
@@ -107,7 +120,7 @@ def format_(args: Arguments) -> int:
     """
 
     def one(path: str) -> int:
-        source = read_text(path)
+        _, source = _flow_text(path)
         text = _canonical(source, path)
         if text is None:
             return BAD_INPUT
@@ -188,11 +201,19 @@ def decompile(args: Arguments) -> int:
     data = read_bytes(args.file)
     if not archive.is_zip(data):
         decoded(data, args.file)
+    told = flowfiles.Told()
     try:
-        found = flowfiles.find(data, args.file)
+        if args.file.lower().endswith(".flow"):
+            raise UsageError(f"{args.file}: this is a flow already", hint="nl2dsl compile makes a workflow definition of it")
+        found = flowfiles.find(data, args.file, told)
     except UsageError as problem:
         tell(problem)
         return BAD_INPUT
+    for note in told.mended:
+        say(f"warning: {note}")
+    for skipped in told.skipped:
+        tell(skipped)
+        code = BAD_INPUT
     for one, name in zip(found, carrying.file_names(found), strict=True):
         if one.left_out:
             say(f"{one.where}: not part of a flow, left out: {', '.join(one.left_out)}")
@@ -245,7 +266,10 @@ def _runnable(path: str, catalog: Catalog) -> Flow | None:
         found = flowfiles.find(read_bytes(path), path)
         if len(found) > 1:
             raise UsageError(f"{path}: {len(found)} flows in one file", hint="nl2dsl decompile FILE -o FOLDER, then run one of them")
-        return definition.decompile(found[0].definition, catalog)
+        try:
+            return definition.decompile(found[0].definition, catalog)
+        except UsageError as problem:
+            raise UsageError(f"{path}: {problem}", problem.hint) from None
     source, flow, problems = _read_flow(path, catalog)
     show([d for d in problems if d.severity == "error"], source, path, sys.stderr)
     if flow is None and not problems:
@@ -266,7 +290,7 @@ def _read_flow(path: str, catalog: Catalog) -> tuple[str, Flow | None, list[Diag
     from nl2dsl.dsl import checker
     from nl2dsl.dsl.text import parse
 
-    source = read_text(path)
+    _, source = _flow_text(path)
     if refusal.read(source):
         return source, None, []
     flow, found = parse(source)

@@ -692,8 +692,8 @@ def _control(steps: tuple[Statement, ...], variables: dict[str, str], nested: bo
         inner = blocks(statement)
         if inner and not any(inner):
             yield Diagnostic("C505", "there is nothing in this block", statement.span, "warning", "add a step or remove it")
-        for block in inner:
-            yield from _control(block, variables, nested=True)
+        for block in inner:  # the branches of `parallel` are steps like all others: the definition has no action for it
+            yield from _control(block, variables, nested=nested or not isinstance(statement, Parallel))
 
 
 def _runs_after(statement: Statement) -> bool:

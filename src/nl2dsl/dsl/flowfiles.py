@@ -2,20 +2,21 @@
 
 In: the bytes of a file. Out: `Found` values, one for each flow: its definition, its name, and what stood around the definition. Read are definitions alone,
 under `definition` or under `properties.definition` (Logic Apps code view, `workflow.json`, resources, the `clientdata` of solutions), ARM templates with any
-number of `Microsoft.Logic/workflows`, lists of these, and zips: exported packages, solutions, and archives inside archives. A file without a flow, and one that
-cannot be trusted or read, is a `UsageError`.
+number of `Microsoft.Logic/workflows`, lists of these, and zips: exported packages, solutions, and archives inside archives. JSON is read as `catalog/lenient.py` reads it:
+comments and such are left out and told. A file without a flow, and one that cannot be trusted or read, is a `UsageError`; one bad file beside good ones is told.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nl2dsl.catalog.lenient import read_json as read_lenient
 from nl2dsl.dsl.archive import NESTED, Archive, is_zip
-from nl2dsl.errors import UsageError
+from nl2dsl.errors import CatalogError, UsageError
+from nl2dsl.files import decoded
 
 Json = dict[str, Any]
 
@@ -26,6 +27,9 @@ _SOLUTION = re.compile(r"(?:^|/)Workflows/[^/]+\.json$", re.IGNORECASE)
 _ID_IN_NAME = re.compile(r"-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
 _SHAPE = "the object should hold `triggers` and `actions`, `definition`, `properties.definition`, or ARM `resources`"
 _DEEPEST = 12  # resources inside resources, deployments inside deployments
+
+# What Azure tells of a Logic App that is deployed, and takes from nobody.
+_OF_AZURE = ("provisioningState", "createdTime", "changedTime", "version", "accessEndpoint", "endpointsConfiguration")
 
 # What every export of its kind says; it comes back when the flow is written again.
 _USUAL = {
@@ -54,77 +58,84 @@ class Found:
     left_out: tuple[str, ...] = ()
 
 
-def find(data: bytes, where: str) -> list[Found]:
+@dataclass(slots=True)
+class Told:
+    """What a person should know beside the flows: `skipped` are the parts that could not be read, `mended` what was read although it is no JSON."""
+
+    skipped: list[UsageError] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+
+
+def find(data: bytes, where: str, told: Told | None = None) -> list[Found]:
     """All flows of a file, in its order. Raises `UsageError` if there is none, or the file cannot be read."""
-    found = list(_in_zip(Archive(data, where), 0) if is_zip(data) else _in_document(read_json(data, where), where))
+    told = told or Told()
+    found = list(_in_zip(Archive(data, where), 0, told) if is_zip(data) else _in_document(read_json(data, where, told), where, told))
+    if not found and told.skipped:
+        raise told.skipped[0]
     if not found:
-        raise UsageError(
-            f"{where}: no workflow definition in it", "an exported package holds Microsoft.Flow/flows/…/definition.json, a solution Workflows/….json"
-        )
+        zipped = "an exported package holds Microsoft.Flow/flows/…/definition.json, a solution Workflows/….json"
+        raise UsageError(f"{where}: no workflow definition in it", zipped if is_zip(data) else _SHAPE)
     return found
 
 
-def read_json(data: bytes, where: str) -> Any:
-    """The value of a JSON file (UTF-8, a byte order mark does not matter); `UsageError` says where it is wrong."""
+def read_json(data: bytes, where: str, told: Told) -> Any:
+    """The value of a JSON file; `UsageError` says where it is wrong."""
+    text = decoded(data, where)
+    if not text.strip():
+        raise UsageError(f"{where}: the file is empty", _SHAPE)
     try:
-        return json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"{where}: not a text file in UTF-8", "is it the right file?") from problem
-    except json.JSONDecodeError as problem:
-        raise UsageError(f"{where}:{problem.lineno}:{problem.colno}: not JSON: {problem.msg}") from problem
-    except RecursionError as problem:
-        raise UsageError(f"{where}: nested too deeply", "is it a workflow?") from problem
-    except ValueError as problem:
-        raise UsageError(f"{where}: not JSON: {problem}") from problem
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON value")
+        value, notes = read_lenient(text, where, constants=False)
+    except CatalogError as problem:
+        raise UsageError(str(problem), "is it a workflow?" if "nested" in str(problem) else problem.hint) from problem
+    told.mended.extend(f"{where}: {note}" for note in notes)
+    return value
 
 
 # --- archives
 
 
-def _in_zip(archive: Archive, depth: int) -> Iterator[Found]:
+def _in_zip(archive: Archive, depth: int, told: Told) -> Iterator[Found]:
     names = list(archive.names())
     flows = [name for name in names if _PACKAGED.search(name) or _SOLUTION.search(name)]
-    titles = _titles(archive) if any(_PACKAGED.search(name) for name in flows) else {}
+    titles = _titles(archive, told) if any(_PACKAGED.search(name) for name in flows) else {}
     inner = [name for name in names if name.lower().endswith(".zip")]
     for name in flows or ([] if inner else [name for name in names if name.lower().endswith(".json")]):
-        yield from _in_member(archive, name, titles, strict=bool(flows))
+        yield from _in_member(archive, name, titles, told if flows else None)
     for name in inner:
-        yield from _in_inner(archive, name, depth)
+        yield from _in_inner(archive, name, depth, told)
 
 
-def _in_member(archive: Archive, name: str, titles: dict[str, str], strict: bool) -> Iterator[Found]:
+def _in_member(archive: Archive, name: str, titles: dict[str, str], told: Told | None) -> Iterator[Found]:
+    """The flows of one file; without `told`, a JSON file that may be about something else."""
     where = f"{archive.where}!{name}"
     packaged = _PACKAGED.search(name)
     data = archive.read(name)
     try:
-        found = list(_in_document(read_json(data, where), where))
-    except UsageError:
-        if strict:
-            raise
-        return  # a JSON file that is about something else
+        notes = told or Told()
+        found = list(_in_document(read_json(data, where, notes), where, notes))
+    except UsageError as problem:
+        if told is not None:
+            told.skipped.append(problem)
+        return
     for flow in found:
         title = titles.get(packaged[1].lower(), "") if packaged else _file_title(name)
         yield replace(flow, name=flow.name or title)
 
 
-def _in_inner(archive: Archive, name: str, depth: int) -> Iterator[Found]:
+def _in_inner(archive: Archive, name: str, depth: int, told: Told) -> Iterator[Found]:
     where = f"{archive.where}!{name}"
     if depth >= NESTED:
         raise UsageError(f"{where}: archives inside archives, more than {NESTED} deep", "unpack it and give the inner archive")
     data = archive.read(name)
     if is_zip(data):
-        yield from _in_zip(Archive(data, where, archive.budget), depth + 1)
+        yield from _in_zip(Archive(data, where, archive.budget), depth + 1, told)
 
 
-def _titles(archive: Archive) -> dict[str, str]:
+def _titles(archive: Archive, told: Told) -> dict[str, str]:
     """Names of flows by the folder they lie in, from the package's manifest."""
     if "manifest.json" not in archive:
         return {}
-    resources = _dict(_dict(read_json(archive.read("manifest.json"), f"{archive.where}!manifest.json")).get("resources"))
+    resources = _dict(_dict(read_json(archive.read("manifest.json"), f"{archive.where}!manifest.json", told)).get("resources"))
     return {id.lower(): _text(_dict(_dict(resource).get("details")).get("displayName")) for id, resource in resources.items()}
 
 
@@ -136,23 +147,23 @@ def _file_title(name: str) -> str:
 # --- documents
 
 
-def _in_document(document: Any, where: str) -> Iterator[Found]:
+def _in_document(document: Any, where: str, told: Told) -> Iterator[Found]:
     if isinstance(document, list):
         for number, item in enumerate(document):
             if isinstance(item, dict):
-                yield from _in_document(item, f"{where}[{number}]")
+                yield from _in_document(item, f"{where}[{number}]", told)
         return
     if not isinstance(document, dict):
         raise UsageError(f"{where}: this is no workflow definition: not a JSON object", _SHAPE)
     if isinstance(document.get("clientdata"), str):  # a row of the table that holds solutions' flows
-        inner = _in_document(read_json(document["clientdata"].encode(), f"{where}: clientdata"), where)
+        inner = _in_document(read_json(document["clientdata"].encode("utf-8", "replace"), f"{where}: clientdata", told), where, told)
         yield from (replace(flow, name=flow.name or _text(document.get("name"))) for flow in inner)
     elif _has_definition(document):
         yield _found(document, where)
     elif isinstance(document.get("resources"), (list, dict)):
-        yield from _in_template(document, where)
+        yield from _in_template(document, where, told)
     elif isinstance(document.get("value"), list):
-        yield from _in_document(document["value"], f"{where}: value")
+        yield from _in_document(document["value"], f"{where}: value", told)
     else:
         raise UsageError(f"{where}: this is no workflow definition: `actions` is no object of objects", _SHAPE)
 
@@ -173,6 +184,8 @@ def _found(document: Json, where: str) -> Found:
     if logic_app:
         name = _text(around.pop("name", ""))
         del around["type"]
+        for key in _OF_AZURE:
+            inside.pop(key, None)
     elif document.get("type") == "Microsoft.Flow/flows":  # the ids of a package, which each export makes anew
         around.pop("name", None)
         around.pop("id", None)
@@ -199,19 +212,21 @@ def _take_connections(holder: Json) -> Json:
     return dict(given["value"])
 
 
-def _in_template(template: Json, where: str) -> Iterator[Found]:
+def _in_template(template: Json, where: str, told: Told) -> Iterator[Found]:
     """The workflows of an ARM template, in order; what else it deploys is told."""
     resources = list(_resources(template, 0))
     others = tuple(f"{kind} {name}".strip() for kind, name in (_label(r) for r in resources if not _is_workflow(r)))
-    told = others
     for resource in resources:
         if not _is_workflow(resource):
             continue
         name = _text(resource.get("name"))
         if not isinstance(_dict(resource.get("properties")).get("definition"), dict):
-            raise UsageError(f"{where}: the workflow `{name}` has no definition in the template", "it may be in a linked file; give that file")
-        yield replace(_found(resource, f"{where}: {name}"), left_out=told)
-        told = ()  # once is enough
+            told.skipped.append(
+                UsageError(f"{where}: the workflow `{name}` has no definition in the template", "it may be in a linked file; give that file")
+            )
+            continue
+        yield replace(_found(resource, f"{where}: {name}"), left_out=others)
+        others = ()  # once is enough
 
 
 def _resources(template: Any, depth: int) -> Iterator[Json]:

@@ -36,7 +36,7 @@ def write(flow: Flow, catalog: Catalog) -> tuple[Json, list[Diagnostic]]:
     places = dict.fromkeys(triggers_of(definition), flow.trigger.span) | spans(flow)
     found = list(_check(flow, definition, places))
     for name, action in actions_of(definition):
-        found += _call(name, action, places.get(name, NOWHERE))
+        found += _call(name, action, places.get(name, NOWHERE), catalog)
     if any(d.severity == "error" for d in found):
         return {}, found
     notes = notes_of(flow.annotations)
@@ -84,7 +84,7 @@ def _check(flow: Flow, definition: Json, places: dict[str, Span]) -> Iterator[Di
 # --- calls
 
 
-def _call(name: str, action: Json, span: Span) -> Iterator[Diagnostic]:
+def _call(name: str, action: Json, span: Span, catalog: Catalog) -> Iterator[Diagnostic]:
     """Rewrites a connector call in place; yields why it cannot."""
     if action.get("type") not in CONNECTOR_TYPES:
         return
@@ -95,7 +95,7 @@ def _call(name: str, action: Json, span: Span) -> Iterator[Diagnostic]:
         yield Diagnostic("T707", f"`{name}` has no operation and parameters that a request could be made of", span)
         return
     api, operation = str(host.get("apiId", "")).rpartition("/")[2], str(host.get("operationId", ""))
-    route = route_of(f"{api}.{operation}") if action["type"] == "OpenApiConnection" else None
+    route = route_of(f"{api}.{operation}", catalog.get(f"{api}.{operation}")) if action["type"] == "OpenApiConnection" else None
     if route is None:
         hint = f'look it up in a Logic App of yours and write it as it is there: {api}.`post /its/path`({{ ... }}) with @type("ApiConnection")'
         yield Diagnostic("T701", f"no REST path is known for `{api}.{operation}`, which Logic Apps need", span, hint=hint)
@@ -114,8 +114,6 @@ def _call(name: str, action: Json, span: Span) -> Iterator[Diagnostic]:
         **placed(route, parameters),
         **rest,
     }
-    if action.get("splitOn") == wire.SPLIT_ON:
-        action["splitOn"] = "@triggerBody()?['value']"
 
 
 def _misplaced(route: Route, parameters: Json) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nl2dsl.catalog.model import Catalog, Operation
+from nl2dsl.catalog.routes import split_of
 from nl2dsl.dsl import expressions
 from nl2dsl.dsl.expressions import Reading
 from nl2dsl.dsl.tree import Call, Entry, Expression, Literal, Object
@@ -32,7 +33,6 @@ API = "/providers/Microsoft.PowerApps/apis/"
 SERVICE_PROVIDERS = "/serviceProviders/"
 SERVICE_PREFIX = "serviceprovider_"
 AUTHENTICATION = "@parameters('$authentication')"
-SPLIT_ON = "@triggerOutputs()?['body/value']"
 POLLING: Json = {"frequency": "Minute", "interval": 1}
 NO_INPUTS_SCHEMA: Json = {"type": "object", "properties": {}, "required": []}
 
@@ -152,8 +152,9 @@ def write_trigger(call: Call, notes: Notes, catalog: Catalog, names: Names) -> J
         trigger = _with_inputs(_write_connector(call, notes, operation, names), notes)
         if trigger["type"] == "OpenApiConnection":
             trigger["recurrence"] = dict(POLLING)
-        if operation is not None and operation.batch and trigger["type"] in CONNECTOR_TYPES:
-            trigger["splitOn"] = SPLIT_ON
+        split = usual_split(operation) if trigger["type"] in CONNECTOR_TYPES else None
+        if split is not None:
+            trigger["splitOn"] = split
     elif call.operation in ("Recurrence", "SlidingWindow"):
         trigger = _write_recurrence(call, names)
     else:
@@ -162,6 +163,15 @@ def write_trigger(call: Call, notes: Notes, catalog: Catalog, names: Names) -> J
         if call.operation in _ASKS_FOR_SCHEMA and "kind" not in notes:
             trigger["inputs"].setdefault("schema", NO_INPUTS_SCHEMA)
     return _with_trigger_notes(trigger, notes, names)
+
+
+def usual_split(operation: Operation | None) -> str | None:
+    """The `splitOn` that the designer gives a trigger of a connector: the list in its body, where its operation delivers one."""
+    key = split_of(operation) if operation is not None and operation.batch else None
+    if key is None:
+        return None
+    steps = ["body", key] if "/" in key else [f"body/{key}" if key else "body"]
+    return "@triggerOutputs()" + "".join("?['" + step.replace("'", "''") + "']" for step in steps)
 
 
 def _with_trigger_notes(trigger: Json, notes: Notes, names: Names) -> Json:
@@ -414,7 +424,7 @@ def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
         wired = _read_builtin(trigger, "commonTrigger", builtin, reading)
         if builtin.operation in _ASKS_FOR_SCHEMA and "kind" not in wired.notes:
             wired = replace(wired, parameters=tuple(p for p in wired.parameters if p != Entry("schema", expressions.read(NO_INPUTS_SCHEMA, reading))))
-        return _read_trigger_notes(trigger, wired, reading, False, False)
+        return _read_trigger_notes(trigger, wired, reading)
     identity = identify(trigger) if kind in (*CONNECTOR_TYPES, *LEGACY_TYPES, "ServiceProvider") else None
     if identity is None:
         definition = dict(trigger)
@@ -422,17 +432,17 @@ def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
         return Wired("commonTrigger", kind or "Opaque", (), {"definition": raw(definition)})
     known = catalog.get(".".join(identity))
     wired = _read_connector(trigger, *identity, reading, catalog)
-    return _read_trigger_notes(trigger, wired, reading, kind == "OpenApiConnection", known is not None and known.batch and kind in CONNECTOR_TYPES)
+    return _read_trigger_notes(trigger, wired, reading, kind == "OpenApiConnection", usual_split(known) if kind in CONNECTOR_TYPES else None)
 
 
-def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bool, batch: bool) -> Wired:
+def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bool = False, usual: str | None = None) -> Wired:
     notes = dict(wired.notes)
     recurrence = trigger.pop("recurrence", None)
     if recurrence != (POLLING if polls else None):
         notes["recurrence"] = raw(recurrence)
-    split = trigger.pop("splitOn", None)
-    if split != (SPLIT_ON if batch else None):
-        notes["splitOn"] = (expressions.read(split, reading),)
+    split = expressions.read(trigger.pop("splitOn", None), reading)
+    if split != expressions.read(usual, reading):  # in whatever spelling
+        notes["splitOn"] = (split,)
     conditions = trigger.get("conditions")
     if isinstance(conditions, list) and all(isinstance(c, dict) and list(c) == ["expression"] for c in conditions):
         del trigger["conditions"]
@@ -551,4 +561,4 @@ def _read_recurrence(trigger: Json, reading: Reading) -> Wired:
         del trigger["inputs"]
         recurrence |= {f"inputs/{key}": value for key, value in inputs.items()}
     entries = tuple(Entry(key, expressions.read(value, reading)) for key, value in recurrence.items())
-    return _read_trigger_notes(trigger, Wired("commonTrigger", operation, entries, {}), reading, False, False)
+    return _read_trigger_notes(trigger, Wired("commonTrigger", operation, entries, {}), reading)

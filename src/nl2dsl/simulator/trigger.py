@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nl2dsl.catalog.model import Operation
+from nl2dsl.catalog.routes import split_of
 from nl2dsl.simulator import evaluate
 from nl2dsl.simulator.evaluate import Context
 from nl2dsl.simulator.mock import Mocks
@@ -36,8 +37,10 @@ def outputs(trigger: Mapping[str, Any], operation: Operation | None, mocks: Mock
         return _request(trigger, mocks, key)
     headers = MockObject({}, mocks.unknown(f"{key}/headers", "headers"))
     body = mocks.body(operation, key)
-    if operation is not None and operation.batch and isinstance(body, MockObject) and "value" not in body:
-        body = MockObject({"value": MockList([body], body.origin)}, body.origin)  # the catalog describes one item of the list
+    split = split_of(operation) if operation is not None and operation.batch else None
+    if split is not None and isinstance(body, MockObject) and split not in body:  # the catalog describes one item of the list
+        items = MockList([body], body.origin)
+        body = MockObject({split: items}, body.origin) if split else items
     return {"statusCode": 200, "headers": headers, "body": body}
 
 
