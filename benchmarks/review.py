@@ -23,7 +23,7 @@ from nl2dsl.corpus.review.rows import Item, digest
 from nl2dsl.corpus.review.session import Session
 from nl2dsl.dsl import text, wiring
 
-ROWS = 100
+ROWS = 50
 
 
 def milliseconds(what: Callable[[str], object], rows: list[str]) -> float:

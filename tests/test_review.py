@@ -661,6 +661,7 @@ def test_the_server_serves_the_page_and_its_data(table: Decisions) -> None:
         (415, {"Content_Type": "application/x-www-form-urlencoded"}),
         (413, {"Content_Length": "9999999"}),
         (413, {"Content_Length": "-1"}),
+        (413, {"Content_Length": "1" * 5000}),
     ],
 )
 def test_only_the_page_itself_may_decide(table: Decisions, status: int, headers: dict[str, str]) -> None:

@@ -75,7 +75,14 @@ def look(source: str, catalog: Catalog) -> Look:
 
 
 def _finding(d: Diagnostic, source: str) -> dict[str, Any]:
-    return {"code": d.code, "severity": d.severity, "message": d.message, "hint": d.hint, "line": d.span.line, "text": render(replace(d, fixes=()), source)}
+    return {
+        "code": d.code,
+        "severity": d.severity,
+        "message": d.message,
+        "hint": d.hint,
+        "line": d.span.line,
+        "text": render(replace(d, fixes=()), source),
+    }
 
 
 def cards(flow: Flow, catalog: Catalog) -> list[Card]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -125,11 +125,13 @@ class Decisions:
                         raise
         return Decision(**made)
 
-    def all(self) -> list[Decision]:
-        """Every line, oldest first."""
-        columns = [c for c in _DECISIONS.c if c.name != "id"]
+    def all(self, digest: str | None = None) -> list[Decision]:
+        """Every line, oldest first; only those about one row if its digest is given."""
+        wanted = select(*(_DECISIONS.c[f.name] for f in fields(Decision))).order_by(_DECISIONS.c.id)
+        if digest is not None:
+            wanted = wanted.where(_DECISIONS.c.digest == digest)
         with self._told(), self._engine.connect() as connection:
-            return [Decision(**line._mapping) for line in connection.execute(select(*columns).order_by(_DECISIONS.c.id))]
+            return [Decision(*line) for line in connection.execute(wanted)]
 
     def sample(self, name: str) -> list[Sampled]:
         """A sample that was kept under a name; [] when there is none."""

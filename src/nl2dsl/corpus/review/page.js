@@ -116,6 +116,7 @@ function finish() {
 
 async function show(row) {
   const found = await ask(`/api/row?row=${encodeURIComponent(row)}`);
+  say("");
   now.row = found;
   now.since = performance.now();
   now.finished = false;

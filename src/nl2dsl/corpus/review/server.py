@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the request is not JSON")
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _LARGEST:
+        if not length.isdecimal() or len(length) > 9 or int(length) > _LARGEST:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request has no length, or more than {_LARGEST >> 20} MiB")
         try:
             value = json.loads(self.rfile.read(int(length)))

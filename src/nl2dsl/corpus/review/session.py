@@ -103,7 +103,7 @@ class Session:
         """A row, its cards, findings, and what this reviewer decided of it; an edited one also as it is after the edit."""
         item = self._item(digest)
         sampled = next(s for s in self.sampled if s.digest == digest)
-        mine = current(self.table.all()).get((digest, self.reviewer, False))
+        mine = current(self.table.all(digest)).get((digest, self.reviewer, False))
         return {
             "row": digest,
             "id": item.id,
