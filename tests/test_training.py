@@ -23,7 +23,8 @@ from nl2dsl.decoding.actions import FIXED, Kind  # noqa: E402
 from nl2dsl.decoding.automaton import Automaton, Role  # noqa: E402
 from nl2dsl.errors import CorpusError, ModelError, RecipeError  # noqa: E402
 from nl2dsl.example import read  # noqa: E402
-from nl2dsl.training import embedded, generator, retriever, scoring  # noqa: E402
+from nl2dsl.retrieval import spans  # noqa: E402
+from nl2dsl.training import embedded, generator, minilm, retriever, scoring, shipped  # noqa: E402
 from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
 from nl2dsl.training.embedded import TrainRecipe, train_recipe  # noqa: E402
 from nl2dsl.training.journal import Journal, line  # noqa: E402
@@ -305,9 +306,40 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("done before")
 
-    for place, function in ((generator, "train"), (retriever, "train"), (retriever, "embed"), (embedded.export, "export")):
-        monkeypatch.setattr(place, function, never)
-    train_recipe(recipe(corpus, tmp_path / "b", base))
+    with monkeypatch.context() as patch:
+        for place, function in ((generator, "train"), (retriever, "train"), (retriever, "embed"), (embedded.export, "export")):
+            patch.setattr(place, function, never)
+        train_recipe(recipe(corpus, tmp_path / "b", base))
+
+    shipped.unpack(model, tmp_path / "c", base)  # weights come back but for what int8 rounds away
+    for name in ("encoder", "writer"):
+        first, back = (torch.load(tmp_path / run / f"{name}.pt", weights_only=True) for run in "ac")
+        assert first.keys() == back.keys()
+        assert max(float((first[key] - back[key]).abs().max()) for key in first) < 0.02
+    goes_on = replace(recipe(corpus, tmp_path / "d", base), start=str(model))
+    assert (train_recipe(goes_on) / "decoder.xml").exists()
+    with pytest.raises(ModelError, match="does not fit"):
+        train_recipe(replace(goes_on, out=str(tmp_path / "e"), decoder=replace(tiny.SIZE, num_hidden_layers=1)))
+
+
+def test_spans_are_the_same_in_a_batch_and_alone() -> None:
+    states = torch.randn(4, 16, 384)
+    lengths = (16, 3, 6, 9)
+    mask = torch.tensor([[int(i < n) for i in range(16)] for n in lengths])
+    bank = torch.nn.functional.normalize(torch.randn(30, 384), dim=-1)
+    scores = minilm.fused(minilm.spans(states, mask), bank)
+    for row, n in enumerate(lengths):
+        read = spans.reading(states[row, :n].numpy())
+        assert len(read) == 1 + len(spans.starts(n))
+        assert np.allclose(spans.scores(read, bank.numpy()), scores[row].numpy(), atol=1e-5)
+
+
+def test_a_few_words_of_a_long_request_find_their_operation() -> None:
+    bank = torch.nn.functional.normalize(torch.randn(30, 384), dim=-1).numpy()
+    noise = torch.randn(40, 384).numpy()
+    noise[20:26] = bank[7] * 20  # six words say what operation 7 says
+    read = spans.reading(noise)
+    assert spans.scores(read, bank).argmax() == 7
 
 
 def test_the_retriever_learns_no_clause_of_the_test_rows_and_none_of_held_out_connectors(corpus: Path) -> None:

@@ -59,7 +59,8 @@ from nl2dsl.training.shipped import unpack
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 WORDS = "operations.jsonl"
 SPLITS = ("train", "validation", "unseen")
-DRAWN = ("sampled", "variant")  # sources of rows that nobody wrote
+MORE = ("flows-train", "paraphrases")  # of training, where the corpus has them: only rows with a sketch can be learned from
+DRAWN = ("sampled", "variant", "quota", "flows", "paraphrase")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
 HERE = ("corpus", "out", "model", "wording", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
 
@@ -197,6 +198,8 @@ def _read(path: Path, catalog: Catalog) -> Rows:
     """The rows of a corpus file that the catalog has all operations for."""
     found: Rows = []
     for number, row in enumerate(example.read(path), 1):
+        if not row.sketch and path.stem in MORE:
+            continue
         try:
             made = sketch.parse(row.sketch)
         except sketch.SketchError as problem:
@@ -261,7 +264,8 @@ class _Run:
         self.catalog = _part(catalogs.load(recipe.catalog, with_builtin=True) if recipe.catalog else catalogs.builtin(), recipe.connectors)
         if len(self.catalog) < CANDIDATES:
             raise RecipeError(f"the catalog has {len(self.catalog)} operations, fewer than the {CANDIDATES} candidates of a request")
-        self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in SPLITS}
+        self.more = [name for name in MORE if (self.corpus / f"{name}.jsonl").exists()]
+        self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in (*SPLITS, *self.more)}
         self.words_digest = self._digest(Path(recipe.wording) / WORDS)
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
@@ -275,7 +279,7 @@ class _Run:
         if (folder / "decoder.xml").exists():
             unpacked = self.out / "start"
             if not (unpacked / "writer.pt").exists():
-                unpack(folder, unpacked)
+                unpack(folder, unpacked, self.base)
             folder = unpacked
         self._digest(folder / "retriever" / "model.safetensors")
         return folder
@@ -341,6 +345,8 @@ class _Run:
     @cached_property
     def data(self) -> dict[str, Rows]:
         found = {name: _read(self.corpus / f"{name}.jsonl", self.catalog) for name in SPLITS}
+        for name in self.more:
+            found["train"] += _read(self.corpus / f"{name}.jsonl", self.catalog)
         self.journal.log("corpus: " + ", ".join(f"{len(r)} {name}" for name, r in found.items()) + " rows")
         if not found["train"]:
             raise CorpusError(f"{self.corpus} has no training row for this catalog", hint="is it the catalog of the corpus?")

@@ -75,8 +75,8 @@ def _fill(module: torch.nn.Module, found: Mapping[str, Any], prefix: str, known:
     module.load_state_dict(state)
 
 
-def _encoder(engine: Embedded, graph: str) -> Any:
-    made = minilm.encoder()
+def _encoder(engine: Embedded, graph: str, base: Path) -> Any:
+    made = minilm.encoder(base)
     found = dict(_constants(engine.folder / f"{graph}.xml"))
     # frozen in training
     kept = frozenset(n for n in made.state_dict() if n.startswith("embeddings."))
@@ -97,14 +97,14 @@ def writer(engine: Embedded) -> Writer:
     return made
 
 
-def unpack(folder: Path, out: Path) -> None:
-    """Writes the weights of the model in `folder` as a training would have left them in `out`. Raises `ModelError`."""
+def unpack(folder: Path, out: Path, base: Path) -> None:
+    """Writes the weights of the model in `folder` as a training would have left them in `out`; `base` is the encoder it came from. Raises `ModelError`."""
     engine = Embedded(folder)
-    retriever: Any = _encoder(engine, "retriever")
+    retriever: Any = _encoder(engine, "retriever", base)
     out.mkdir(parents=True, exist_ok=True)
     retriever.save_pretrained(out / "retriever")
     tokenizer: Path = folder / "tokenizer.json"
     (out / "retriever" / "tokenizer.json").write_bytes(tokenizer.read_bytes())
-    states: dict[str, Mapping[str, Tensor]] = {"encoder": _encoder(engine, "encoder").state_dict(), "writer": writer(engine).state_dict()}
+    states: dict[str, Mapping[str, Tensor]] = {"encoder": _encoder(engine, "encoder", base).state_dict(), "writer": writer(engine).state_dict()}
     for name, state in states.items():
         write(dict(state), out / f"{name}.pt")
