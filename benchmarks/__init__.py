@@ -10,6 +10,7 @@
     python -m benchmarks.importing     real connector descriptions, beside facts about them
     python -m benchmarks.simulate      real flows on the simulator: how they end, functions they use
     python -m benchmarks.fuzz_import   mutated descriptions: no crash, no hang
+    python -m benchmarks.review        what the review page waits for
 
 `make bench` runs them all. What they share is here: the head of a report, tables, the requests that are not trained on.
 """
