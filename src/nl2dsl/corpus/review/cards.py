@@ -70,7 +70,7 @@ def look(source: str, catalog: Catalog) -> Look:
         if d.code == "M601":
             missing.setdefault(d.span.line, []).append(d.message.partition(" needs ")[2].replace("`", ""))
     for card in _all(made):
-        card["missing"] = missing.get(card["line"], [])
+        card["missing"] = missing.get(card["line"], []) if "operation" in card else []
     return Look(unparse(flow) if flow else "", made, findings, errors)
 
 
