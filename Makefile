@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # where pip looks for torch besides PyPI, for instance https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: demo test check bench corpus train clean
+.PHONY: demo test test-ray check bench corpus train clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/core.stamp
@@ -17,6 +17,11 @@ demo: $(VENV)/core.stamp
 
 test: $(VENV)/all.stamp
 	$(BIN)/python -m pytest $(TESTS)
+
+# Ray is large: what needs it has an environment of its own and is skipped, and says so, elsewhere
+test-ray: $(VENV)/all.stamp
+	$(PIP) --editable '.[ray]'
+	$(BIN)/python -m pytest tests/test_corpus_ray.py
 
 check: $(VENV)/all.stamp
 	$(BIN)/ruff check .
@@ -28,7 +33,7 @@ bench: $(VENV)/core.stamp
 	@for name in speed cold_start language roundtrip fuzz validity retrieval; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 corpus: $(VENV)/core.stamp
-	$(BIN)/nl2dsl corpus recipes/corpus/default.toml
+	@BIN=$(BIN) runs/corpus.sh
 
 train: $(VENV)/all.stamp
 	$(BIN)/nl2dsl train recipes/train/embedded.toml

@@ -103,6 +103,7 @@ def _lines(told: dict[str, Any]) -> list[list[object]]:
         ["flows", told["flows"]["read"], told["flows"]["kept"], told["flows"]["rejected"]],
         ["describe (flows)", described["flows"], described["described"], described["rejected"]],
         ["rows", described["described"] * 3, sum(described["rows"].values()), described["rows"]],
+        ["sketches (rows)", sum(described["rows"].values()), sum(described["rows with a sketch"].values()), described["no sketch because"]],
         ["rephrase", told["paraphrase"]["requests"], told["paraphrase"]["rows"], told["paraphrase"]["rejected"]],
         ["enrich", told["enrich"]["training rows"], told["enrich"]["enriched"], told["enrich"]["rejected"]],
     ]

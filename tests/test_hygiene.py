@@ -24,7 +24,7 @@ from nl2dsl.corpus.scrub import Scrubber, find, read_mapping, restore
 from nl2dsl.corpus.stages import FlowsRecipe, ParaphraseRecipe, ScrubRecipe
 from nl2dsl.corpus.tasks import Item, describe_ask
 from nl2dsl.corpus.teacher import Budget, TeacherRecipe
-from nl2dsl.dsl import definition
+from nl2dsl.dsl import definition, sketch
 from nl2dsl.dsl.text import parse
 from nl2dsl.errors import CorpusError
 from nl2dsl.example import Example
@@ -356,8 +356,34 @@ def test_every_flow_is_kept_or_rejected_with_a_reason(made: Path) -> None:
     read = {r["id"] for r in rows(HERE / "recipes" / "corpus" / "smoke.flows.jsonl")}
     kept, rejected = {r["id"] for r in rows(made / "flows.jsonl")}, rows(made / "rejected-flows.jsonl")
     assert kept | {r["id"] for r in rejected} == read
-    assert told["describe"]["described"] + sum(told["describe"]["rejected"].get(k, 0) for k in ()) <= told["describe"]["flows"]
+    assert told["describe"]["described"] + len(rows(made / "rejected-describe.jsonl")) >= told["describe"]["flows"] == len(kept)
     assert all(r["reason"] for name in ("flows", "describe", "paraphrase", "enrich") for r in rows(made / f"rejected-{name}.jsonl"))
+
+
+def test_flows_whose_requests_say_all_of_them_have_a_sketch_that_training_can_read(made: Path) -> None:
+    told = card(made)["stages"]["describe"]
+    train = rows(made / "flows-train.jsonl")
+    sketched = [r for r in train if r["sketch"]]
+    assert len(sketched) == told["rows with a sketch"]["train"] > len(train) / 2
+    for row in sketched:
+        assert set(sketch.operations(sketch.parse(row["sketch"]))) <= set(row["operations"])
+
+
+def test_the_teacher_rewords_every_row_of_a_rare_operation(tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    build(recipe(out, paraphrase=ParaphraseRecipe(n=1, share=0.000001, below=4), enrich=None), CATALOG)
+    train = rows(out / "flows-train.jsonl")
+    rare = {r["id"] for r in train if any(sum(o in other["operations"] for other in train) < 4 for o in r["operations"])}
+    assert {r["id"].rpartition("p")[0] for r in rows(out / "paraphrases.jsonl")} == rare
+    assert 0 < len(rare) < len(train)
+
+
+def test_a_sample_of_flows_is_told_with_its_distance(tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    flows = FlowsRecipe((str(HERE / "recipes" / "corpus" / "smoke.flows.jsonl"),), sample=8)
+    told = build(recipe(out, flows=flows, paraphrase=None, enrich=None), CATALOG)["stages"]["flows"]  # type: ignore[index]
+    assert len(rows(out / "flows.jsonl")) == told["kept"] == 8 < told["sampled from"]
+    assert 0 < told["distance of distributions"] < 1
 
 
 def test_flows_of_withheld_connectors_are_only_in_unseen(made: Path) -> None:

@@ -1,6 +1,7 @@
 """Builds the corpus: curated requests, noisy variants of them, and sampled requests, each with its checked and compiled flow.
 
-In: a `CorpusRecipe`. Out: `train.jsonl`, `validation.jsonl`, `test.jsonl` (F2NL-1K), `unseen.jsonl` and `card.json` in a folder. The same recipe gives the same bytes.
+In: a `CorpusRecipe`. Out: `train.jsonl`, `validation.jsonl`, `test.jsonl` (F2NL-1K), `unseen.jsonl`, `coverage.json`, `card.json` and `README.md` in a folder. The same recipe gives the same
+bytes, however many processes make it and however often it is killed: what is made is kept in `making/` until the requests are whole (`making.py`), and a stage that is whole is not run again.
 
 Splits without leakage: a twentieth of the curated requests validates; clauses and skeletons (operations and control in order) are dealt to training or test before
 anything is drawn, so that test rows are drawn as training rows are and share neither with them; every request about one of the `held_out` connectors is kept for
@@ -12,34 +13,39 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.corpus import noise, requests, sample, stages, wording
+from nl2dsl.corpus import coverage, datacard, export, making, noise, requests, sample, stages, wording
+from nl2dsl.corpus.coverage import QuotaRecipe
+from nl2dsl.corpus.cycle import CycleRecipe
 from nl2dsl.corpus.enrich import EnrichRecipe
 from nl2dsl.corpus.hygiene import SplitRecipe
+from nl2dsl.corpus.making import Made, Maker
 from nl2dsl.corpus.stages import FlowsRecipe, ParaphraseRecipe, ScrubRecipe, Settings
-from nl2dsl.corpus.teacher import TeacherRecipe
-from nl2dsl.dsl import checker, definition, sketch, tree, wiring
+from nl2dsl.corpus.teacher import TeacherRecipe, progress
+from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
-from nl2dsl.dsl.text import parse, unparse
 from nl2dsl.errors import CorpusError
 from nl2dsl.example import Example, write
+from nl2dsl.files import write_text
 
 HELD_OUT = (
     "shared_intercom", "shared_insightly", "shared_pinterest", "shared_muhimbi", "shared_cognitoforms", "shared_plumsailforms", "shared_shifts", "shared_azurevm",
     "shared_wdatp", "shared_pipedrive", "shared_typeform", "shared_keyvault", "shared_documentdb", "shared_googletasks", "shared_azuretables",
 )  # fmt: skip
 TEST_SHARE, VALIDATION_SHARE = 12, 20
-_STAGES = ("flows", "scrub", "teacher", "split", "paraphrase", "enrich")
+_STAGES = ("flows", "scrub", "teacher", "split", "paraphrase", "enrich", "cycle")
+_HOW = ("out", "workers", "engine")  # settings that change no row
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,12 @@ class CorpusRecipe:
     seed: int = 11
     held_out: tuple[str, ...] = HELD_OUT
     """Connectors that training never sees."""
+    workers: int = 0
+    """Processes that make rows; 0 is one for each core where that pays."""
+    engine: making.Engine = "local"
+    """`ray` makes rows with Ray Data, on this machine or the cluster of RAY_ADDRESS."""
+    quota: QuotaRecipe | None = None
+    """What training must have at least; the sampler is asked for what is missing. See `coverage.py`."""
     flows: FlowsRecipe | None = None
     """Production flows to be put into words; see `stages.py` for this and all below."""
     scrub: ScrubRecipe = field(default_factory=ScrubRecipe)
@@ -66,11 +78,17 @@ class CorpusRecipe:
     split: SplitRecipe = field(default_factory=SplitRecipe)
     paraphrase: ParaphraseRecipe | None = None
     enrich: EnrichRecipe | None = None
+    cycle: CycleRecipe | None = None
+    """Requests that a model turns into flows again; see `cycle.py`."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError("`workers` is a number of processes, or 0 for one for each core")
 
     @property
     def staged(self) -> bool:
         """Whether there is more to do than curated and sampled requests."""
-        return any(part is not None for part in (self.flows, self.paraphrase, self.enrich))
+        return any(part is not None for part in (self.flows, self.paraphrase, self.enrich, self.cycle))
 
 
 def bucket(text: str, n: int) -> int:
@@ -78,9 +96,39 @@ def bucket(text: str, n: int) -> int:
     return int(hashlib.sha1(text.encode()).hexdigest(), 16) % n
 
 
+_ODD = re.compile(r"[(){}\"`]")  # in a name: what is between its brackets cannot be told from what it says
+
+
 def skeleton(s: Sketch) -> str:
     """Operations and control in order, without values: what must not be shared between training and test."""
+    if not any(_ODD.search(name) for step in sketch.steps(s) for name in (step.operation, *(key for key, _ in step.stated))):
+        return "; ".join([f"{_named(s.trigger.operation)}()", *map(_shape, s.steps)])
     return re.sub(r"\([^(){}]*\)", "()", sketch.unparse(_bare(s)))
+
+
+def _named(operation: str) -> str:
+    return sketch.unparse(Sketch(sketch.Step(operation), ()))[:-2]
+
+
+def _shapes(nodes: tuple[sketch.Node, ...]) -> str:
+    return "; ".join(map(_shape, nodes))
+
+
+def _shape(node: sketch.Node) -> str:
+    match node:
+        case sketch.When():
+            otherwise = f" else {{ {_shapes(node.otherwise)} }}" if node.otherwise else ""
+            return f"if () {{ {_shapes(node.then)} }}{otherwise}"
+        case sketch.Each():
+            return f"for () {{ {_shapes(node.body)} }}"
+        case sketch.Choose():
+            cases = " ".join(f"{json.dumps('x' if isinstance(v, str) else v)}: {{ {_shapes(body)} }}" for v, body in node.cases)
+            default = f" default: {{ {_shapes(node.default)} }}" if node.default else ""
+            return f"switch () {{ {cases}{default} }}"
+        case sketch.Repeat():
+            return f"do {{ {_shapes(node.body)} }} until ()"
+        case _:
+            return f"{_named(node.operation)}()"
 
 
 def _bare(s: Sketch) -> Sketch:
@@ -103,31 +151,28 @@ def protected(s: Sketch) -> list[str]:
 
 
 class _Builder:
-    def __init__(self, recipe: CorpusRecipe, catalog: Catalog) -> None:
+    def __init__(self, recipe: CorpusRecipe, catalog: Catalog, maker: Maker | None = None) -> None:
         self.recipe, self.catalog = recipe, catalog
+        self.maker = maker or Maker(catalog)
         self.counts: Counter[str] = Counter()
         self.seen: set[str] = set()
 
     def held(self, s: Sketch) -> bool:
         return any(o.split(".", 1)[0] in self.recipe.held_out for o in sketch.operations(s))
 
-    def example(self, query: str, s: Sketch, source: str, split: str) -> Example | None:
+    def example(self, query: str, s: Sketch, source: str, split: str, made: Made | None) -> Example | None:
         """The row, or None (counted) when the query came before or the flow would not parse, check and compile."""
-        query = " ".join(query.split())
         if query.lower() in self.seen or any(o not in self.catalog for o in sketch.operations(s)):
             self.counts["left out: seen before or unknown operation"] += 1
             return None
-        flow = wiring.complete(s, self.catalog, query)
-        text = unparse(flow)
-        parsed, problems = parse(text)
-        if parsed is None or any(d.severity == "error" for d in (*problems, *checker.check(flow, self.catalog))):
+        dsl, operations = made or making.make(query, s, self.catalog)
+        if not dsl:
             self.counts["left out: the flow has errors"] += 1
             return None
-        definition.compile(flow, self.catalog)
         self.seen.add(query.lower())
         self.counts[f"{split}: {source}"] += 1
         number = sum(n for name, n in self.counts.items() if name.startswith(split))
-        return Example(f"{split[:2]}{number:06d}", query, sketch.unparse(s), text, tuple(tree.operations(flow)), source, split)
+        return Example(f"{split[:2]}{number:06d}", query, sketch.unparse(s), dsl, operations, source, split)
 
     def curated(self) -> tuple[list[tuple[str, Sketch, str]], list[tuple[str, Sketch, str]], list[tuple[str, Sketch, str]]]:
         train: list[tuple[str, Sketch, str]] = []
@@ -148,90 +193,150 @@ class _Builder:
                 if changed != query:
                     yield changed, s, "variant"
 
-    def sampled(self, shapes: list[Sketch], test: bool) -> Iterator[tuple[str, Sketch, str]]:
-        inventory = wording.load()
+    def sampled(self, shapes: list[Sketch], test: bool, wanted: Iterable[str] = (), n: int = 0, seed: int = 0) -> Iterator[tuple[str, Sketch, str]]:
+        """Rows of the sampler on one side of the split; `wanted` are operations of which each row has one."""
+        inventory = wording.load(catalog=self.catalog)
         allowed = {o for o in self.catalog.operations if o.split(".", 1)[0] not in self.recipe.held_out}
-        n = self.recipe.test * 60 if test else self.recipe.sampled
         drawn = sample.sample(
-            self.recipe.seed + test,
-            n,
+            self.recipe.seed + test + seed,
+            n or (self.recipe.test * 60 if test else self.recipe.sampled),
             inventory,
             operations=allowed,
             shapes=shapes,
             clauses=lambda c: (bucket(c.text, TEST_SHARE) == 0) == test,
+            wanted=wanted,
         )
         for row in drawn:
             if (bucket(skeleton(row.sketch), TEST_SHARE) == 0) == test:
-                yield row.query, row.sketch, "sampled"
+                yield row.query, row.sketch, "quota" if wanted else "sampled"
 
-    def rows(self, items: Iterable[tuple[str, Sketch, str]], split: str) -> Iterator[Example]:
-        for query, s, source in items:
-            made = self.example(query, s, source, split)
-            if made:
-                yield made
+    def filled(self, shapes: list[Sketch], rows: list[Example], quota: QuotaRecipe) -> Iterator[Example]:
+        """Rows of operations that training has too few of, until it has enough or the sampler has no more to say."""
+        inventory = wording.load(catalog=self.catalog)
+        open_ = [o for o in inventory.wordings if o.split(".", 1)[0] not in self.recipe.held_out]
+        counts, made = Counter(o for r in rows for o in set(r.operations)), 0
+        for round_ in range(quota.rounds):
+            missing = [o for o in open_ if counts[o] < quota.operations]
+            if not missing or made >= quota.most:
+                return
+            before = made
+            n = 2 * sum(quota.operations - counts[o] for o in missing) + 20
+            for row in self.rows(self.sampled(shapes, False, missing, n, 1000 * (round_ + 1)), "train", lambda s: _helps(s, counts, quota)):
+                counts.update(set(row.operations))
+                made += 1
+                yield row
+                if made >= quota.most:
+                    return
+            if made == before:  # what is still missing has no wording on this side of the split, or none that makes a flow
+                return
+
+    def rows(self, items: Iterable[tuple[str, Sketch, str]], split: str, wanted: Callable[[Sketch], bool] | None = None) -> Iterator[Example]:
+        for (query, s, source), done in self.maker.all((" ".join(query.split()), s, source) for query, s, source in items):
+            if wanted is None or wanted(s):
+                made = self.example(query, s, source, split, done)
+                if made:
+                    yield made
+
+
+def _helps(s: Sketch, counts: Counter[str], quota: QuotaRecipe) -> bool:
+    return any(counts[o] < quota.operations for o in sketch.operations(s))
 
 
 def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, object]:
-    """Writes the corpus and returns its card. Raises `CorpusError` for a corpus that leaks."""
+    """Writes the corpus, or the rest of it, and returns its card. Raises `CorpusError` for a corpus that leaks."""
     catalog, out = catalog or catalogs.builtin(), Path(recipe.out)
-    card: dict[str, object] = {"recipe": _told(recipe), "catalog": catalog.digest}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "card.json").unlink(missing_ok=True)  # it appears when all is done
+    settings = Settings(out, recipe.seed, recipe.teacher, recipe.flows, recipe.scrub, recipe.split, recipe.paraphrase, recipe.enrich, recipe.cycle)
+    work = stages.Stages(settings, catalog)
+    if recipe.requests:
+        _requests(work, recipe)
+    card: dict[str, object] = {"recipe": _told(recipe), "catalog": catalog.digest, "counts": work.told.get("requests", {}).get("counts", {})}
     if recipe.staged:
-        (out / "card.json").unlink(missing_ok=True)  # it appears when all is done
-        card |= _staged(recipe, catalog)
+        card |= stages.run(work)
     else:
-        counts, digests = _requested(recipe, catalog)
-        card |= {"counts": counts, "digests": digests}
+        card["digests"] = dict(zip(_WRITTEN, work.digests(*(f"{split}.jsonl" for split in _WRITTEN)), strict=True))
     card["digest"] = hashlib.sha256(json.dumps(card["digests"], sort_keys=True).encode()).hexdigest()
-    (out / "card.json").write_text(json.dumps(card, indent=1))
+    card["coverage"] = _covered(work, recipe)
+    write_text(out / "README.md", datacard.page(card))
+    write_text(out / "card.json", json.dumps(card, indent=1))
     return card
 
 
+_WRITTEN = ("validation", "unseen", "train", "test")  # in this order
+
+
 def _told(recipe: CorpusRecipe) -> dict[str, object]:
-    """The recipe as the card tells it: stages only where there are any."""
-    return {name: value for name, value in asdict(recipe).items() if recipe.staged or name not in _STAGES}
-
-
-def _staged(recipe: CorpusRecipe, catalog: Catalog) -> dict[str, object]:
-    """Curated and sampled requests as the first stage (none when `requests` is empty), then all the others."""
-    out = Path(recipe.out)
-    out.mkdir(parents=True, exist_ok=True)
-    settings = Settings(out, recipe.seed, recipe.teacher, recipe.flows, recipe.scrub, recipe.split, recipe.paraphrase, recipe.enrich)
-    work = stages.Stages(settings, catalog)
-    if recipe.requests:
-        sources = [*sorted(Path(recipe.requests).glob("*.requests")), *sorted(wording.FOLDER.glob("*.json*"))]
-        key = [{k: v for k, v in _told(recipe).items() if k not in (*_STAGES, "out")}, [hashlib.sha256(p.read_bytes()).hexdigest() for p in sources]]
-        files = [f"{split}.jsonl" for split in stages.SPLITS]
-        work.stage("requests", key, files, lambda: {"counts": _requested(recipe, catalog)[0]})
-    made = stages.run(work)
-    return {"counts": work.told.get("requests", {}).get("counts", {}), **made}
-
-
-def _requested(recipe: CorpusRecipe, catalog: Catalog) -> tuple[dict[str, int], dict[str, str]]:
-    """Curated, varied and sampled requests in four files: what they count and their digests."""
-    builder, out = _Builder(recipe, catalog), Path(recipe.out)
-    train, validation, unseen = builder.curated()
-    digests = {
-        "validation": write(builder.rows(validation, "validation"), out / "validation.jsonl"),
-        "unseen": write(builder.rows(unseen, "unseen"), out / "unseen.jsonl"),
+    """The recipe as the card tells it: what changes rows, and stages only where there are any."""
+    told = asdict(recipe)
+    return {
+        k: v for k, v in told.items() if k not in _HOW[1:] and (k != "quota" or v) and (recipe.staged or k not in _STAGES) and (k != "cycle" or v)
     }
-    shapes = [s for _, s, _ in train]
-    rows = [*builder.rows(train, "train"), *builder.rows(builder.variants(train), "train"), *builder.rows(builder.sampled(shapes, False), "train")]
-    digests["train"] = write(rows, out / "train.jsonl")
-    known = {skeleton(sketch.parse(r.sketch)) for r in rows}
-    fresh = (item for item in builder.sampled(shapes, True) if skeleton(item[1]) not in known)
-    test = []
-    for example in builder.rows(fresh, "test"):
-        test.append(example)
-        if len(test) == recipe.test:
-            break
-    digests["test"] = write(test, out / "test.jsonl")
-    return dict(builder.counts), digests
 
 
-def build_recipe(recipe: str | Path, overrides: Iterable[str] = ()) -> dict[str, object]:
-    """Builds the corpus of a recipe file and tells on standard error what it holds."""
+def _requests(work: stages.Stages, recipe: CorpusRecipe) -> None:
+    """Curated and sampled requests as the first stage."""
+    sources = [
+        *sorted(Path(recipe.requests).glob("*.requests")),
+        *sorted(Path(recipe.requests).glob("*.requests.jsonl")),
+        *sorted(wording.FOLDER.glob("*.json*")),
+    ]
+    settings = {k: v for k, v in _told(recipe).items() if k not in (*_STAGES, *_HOW)}
+    key = [settings, [hashlib.sha256(p.read_bytes()).hexdigest() for p in sources]]
+    kept = work.out / "making"
+    work.stage("requests", key, [f"{split}.jsonl" for split in stages.SPLITS], lambda: {"counts": _requested(recipe, work.catalog, kept)})
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def _requested(recipe: CorpusRecipe, catalog: Catalog, kept: Path) -> dict[str, int]:
+    """Curated, varied and sampled requests in four files, and what they count."""
+    out = Path(recipe.out)
+    with Maker(catalog, kept, making.workers_for(recipe.sampled, recipe.workers), recipe.engine) as maker:
+        builder = _Builder(recipe, catalog, maker)
+        train, validation, unseen = builder.curated()
+        write(builder.rows(validation, "validation"), out / "validation.jsonl")
+        write(builder.rows(unseen, "unseen"), out / "unseen.jsonl")
+        shapes = [s for _, s, _ in train]
+        rows: list[Example] = []
+        with progress("training rows", len(train) * (1 + recipe.variants) + recipe.sampled) as advance:
+            for some in (train, builder.variants(train), builder.sampled(shapes, False)):
+                for row in builder.rows(some, "train"):
+                    rows.append(row)
+                    advance()
+        if recipe.quota is not None:
+            rows += builder.filled(shapes, rows, recipe.quota)
+        write(rows, out / "train.jsonl")
+        known = {skeleton(sketch.parse(r.sketch)) for r in rows}
+        fresh = (item for item in builder.sampled(shapes, True) if skeleton(item[1]) not in known)
+        test: list[Example] = []
+        with progress("test rows", recipe.test) as advance:
+            for example in builder.rows(fresh, "test"):
+                test.append(example)
+                advance()
+                if len(test) == recipe.test:
+                    break
+        write(test, out / "test.jsonl")
+    return dict(builder.counts)
+
+
+def _covered(work: stages.Stages, recipe: CorpusRecipe) -> dict[str, object]:
+    """What training holds: counts in `coverage.json`, the short of it for the card."""
+    files = [f for f in ("train.jsonl", "flows-train.jsonl", "paraphrases.jsonl") if (work.out / f).exists()]
+    least = recipe.quota.operations if recipe.quota else 1
+
+    def make() -> dict[str, object]:
+        found = coverage.of(work.out / f for f in files)
+        write_text(work.out / "coverage.json", json.dumps(found.counts(), indent=1, ensure_ascii=False))
+        return found.short(wording.load(catalog=work.catalog).wordings, recipe.held_out, least)
+
+    work.stage("coverage", [least, recipe.held_out, work.digests(*files)], ["coverage.json"], make)
+    return cast("dict[str, object]", work.told.pop("coverage"))
+
+
+def build_recipe(recipe: str | Path, overrides: Iterable[str] = (), parquet: bool = False) -> dict[str, object]:
+    """Builds the corpus of a recipe file, also as Parquet if wanted, and tells on standard error what it holds."""
     made = recipes.load(recipe, CorpusRecipe, overrides)
-    if not any(Path(made.requests).glob("*.requests")) and not (made.flows and not made.requests):
+    if not (made.flows and not made.requests) and not any(p.name.endswith((".requests", ".requests.jsonl")) for p in Path(made.requests).glob("*")):
         raise CorpusError(f"no `.requests` files in {made.requests}", hint="`requests` is a folder, seen from where the command runs")
     card = build(made)
     counts = cast("dict[str, int]", card["counts"])
@@ -240,6 +345,9 @@ def build_recipe(recipe: str | Path, overrides: Iterable[str] = ()) -> dict[str,
     for name, told in cast("dict[str, dict[str, object]]", card.get("stages", {})).items():
         if name != "requests":
             print(f"{name}: {', '.join(f'{what} {n:,}' for what, n in told.items() if isinstance(n, int))}", file=sys.stderr)
+    coverage.show(cast("dict[str, Any]", card["coverage"]))
+    if parquet:
+        print(f"{made.out}/parquet: {len(export.parquet(Path(made.out)))} files", file=sys.stderr)
     return card
 
 

@@ -44,7 +44,7 @@ _DEEPEST = 3  # conditions inside conditions that a sentence can hold
 _MOST_TESTS = 3
 
 # what nobody asks for by itself: it is said only when a flow does nothing else
-_PLUMBING = frozenset(
+PLUMBING = frozenset(
     f"builtin.{name}"
     for name in ("Compose", "ParseJson", "Select", "Join", "AppendToArrayVariable", "AppendToStringVariable", "InitializeVariable", "SetVariable")
 )
@@ -104,7 +104,7 @@ _PLACES = {
 }
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SAYABLE = re.compile(r"[^\W_][\w .,'’&/@+:#!?-]{0,59}")
-_ID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}|\d{5,}|_|://|\b[A-Za-z]+\d+[A-Za-z]+\d")
+_ID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}|\d{5,}|SECRET-|_|://|\b[A-Za-z]+\d+[A-Za-z]+\d|\d[A-Za-z]+\d+[A-Za-z]")
 _VERSION = re.compile(r"\s*(?:\((?:V\d+|preview|legacy|deprecated)[^)]*\)|\[[^\]]*\]|\bV\d+\b)", re.IGNORECASE)
 
 
@@ -303,7 +303,7 @@ class _Sayer:
                 return []
 
     def _call(self, call: Call) -> list[_Phrase]:
-        if call.id in _PLUMBING and not self.plumbing:
+        if call.id in PLUMBING and not self.plumbing:
             return []
         values = self._values(call)
         if (call.id, values) in self.said:
@@ -437,7 +437,7 @@ def said(e: Expression) -> str:
         case Function():
             return _function(e)
         case Path() | Name():
-            return f"the {_named(e)}"
+            return f"the {named(e)}"
         case _:
             return "the result"
 
@@ -476,7 +476,7 @@ def _function(e: Function) -> str:
             return "the result"
 
 
-def _named(e: Path | Name) -> str:
+def named(e: Path | Name) -> str:
     """`outputs_X.body.Status.Value` is `status`."""
     keys = [s.key for s in e.segments if isinstance(s.key, str)] if isinstance(e, Path) else []
     for part in reversed("/".join(keys).split("/")):
@@ -494,7 +494,7 @@ def _named(e: Path | Name) -> str:
 def _thing(e: Expression) -> str:
     """What one entry of a list is called."""
     if isinstance(e, (Path, Name)):
-        text = _named(e)
+        text = named(e)
         return "item" if text == "result" else text[:-1] if text.endswith("s") and not text.endswith("ss") else text
     return "item"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
 
@@ -142,6 +142,24 @@ class Pool:
     brand_words: Mapping[str, re.Pattern[str]]
     allowed: frozenset[str]
     shapes: tuple[Sketch, ...]
+
+    def deal_only(self, wanted: Collection[str], rng: Random, weights: Weights) -> Weights:
+        """From now on the decks deal what is wanted, and nothing else; the weights with which they come up."""
+        triggers = [o for o in wanted if self.wordings[o].trigger and o not in (RECURRENCE, MANUAL)]
+        actions = [o for o in wanted if not self.wordings[o].trigger]
+        if triggers:
+            self.trigger_deck = Deck(triggers, rng)
+        if actions:
+            self.action_deck = Deck(actions, rng)
+        started = 0.0 if triggers else weights.recurrence
+        return replace(
+            weights,
+            recurrence=started,
+            manual=started / 2,
+            trigger_deck=1.0 if triggers else weights.trigger_deck,
+            action_deck=1.0 if actions else weights.action_deck,
+            shaped=0.0,
+        )
 
 
 # wordings of triggers that are sentences of their own

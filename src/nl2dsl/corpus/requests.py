@@ -1,6 +1,6 @@
 """Curated requests: sentences written one by one, each with the sketch of the flow it asks for.
 
-In: `.requests` files (`Q:` and `F:` lines, `data/requests/`). Out: `Request`s, in the order of the files; a broken pair raises `CorpusError` with file and line.
+In: `.requests` files (`Q:` and `F:` lines, `data/requests/`) and `.requests.jsonl` files (`query`, `sketch`). Out: `Request`s, in the order of the files; a broken pair raises `CorpusError` with file and line.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from nl2dsl.dsl import sketch as sketches
 from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.errors import CorpusError
+from nl2dsl.files import read_rows as rows
 
 FOLDER = Path(__file__).parents[3] / "data" / "requests"
 
@@ -65,10 +66,22 @@ def read(path: Path) -> Iterator[Request]:
             query = ""
 
 
+def read_rows(path: Path) -> Iterator[Request]:
+    """The requests of JSON lines with `query` and `sketch`, for instance of another corpus. Raises `CorpusError` with file and line."""
+    for number, row in rows(path, {"query": str, "sketch": str}):
+        try:
+            yield Request(row["query"], _normalised(sketches.parse(row["sketch"])), path.name.split(".")[0])
+        except sketches.SketchError as problem:
+            raise CorpusError(f"{path}:{number}: {problem}") from problem
+
+
 def load(folder: Path = FOLDER) -> list[Request]:
     """Every request of a folder; a query that occurs twice counts once."""
     found: dict[str, Request] = {}
-    for path in sorted(folder.glob("*.requests")):
-        for request in read(path):
+    for path, reading in [
+        *((p, read) for p in sorted(folder.glob("*.requests"))),
+        *((p, read_rows) for p in sorted(folder.glob("*.requests.jsonl"))),
+    ]:
+        for request in reading(path):
             found.setdefault(" ".join(request.query.lower().split()), request)
     return list(found.values())

@@ -42,6 +42,7 @@ from nl2dsl.corpus.pool import (
 from nl2dsl.corpus.settle import Lost, settle, strings
 from nl2dsl.corpus.wording import Clause, Inventory
 from nl2dsl.corpus.writer import CONJUNCTION, LEAD, Chunk
+from nl2dsl.dsl import sketch as sketches
 from nl2dsl.dsl.sketch import (
     Condition,
     Node,
@@ -628,19 +629,25 @@ def sample(
     operations: Collection[str] | None = None,
     clauses: Callable[[Clause], bool] | None = None,
     shapes: Iterable[Sketch] | None = None,
+    wanted: Iterable[str] = (),
 ) -> Iterator[Sampled]:
     """`n` different rows. `operations` limits what may occur (to hold out connectors), `clauses` which wordings (to hold out those); `shapes`
     replaces the curated sketches whose
-    structure is said anew (pass those of the training part, or `()` for none)."""
+    structure is said anew (pass those of the training part, or `()` for none). Of `wanted` operations, if any, each row has one."""
     rng = Random(seed)
     pool = pool_of(inventory, rng, operations, clauses, shapes)
     chosen = weights or Weights()
+    missing = pool.allowed.intersection(wanted)
+    if wanted and not missing:
+        return
+    if missing:
+        chosen = pool.deal_only(missing, rng, chosen)
     seen: set[str] = set()
     made = tried = 0
     while made < n and tried < 3 * n + 1000:
         tried += 1
         row = _Request(pool, rng, chosen).write()
-        if row is None or row.query.lower() in seen:
+        if row is None or row.query.lower() in seen or (missing and missing.isdisjoint(sketches.operations(row.sketch))):
             continue
         seen.add(row.query.lower())
         made += 1

@@ -3,7 +3,7 @@
 In: the stages of a `CorpusRecipe` (`[flows]`, `[scrub]`, `[teacher]`, `[split]`, `[paraphrase]`, `[enrich]`) and the folder of the corpus. Out: `flows.jsonl`, `flows-SPLIT.jsonl`,
 `paraphrases.jsonl`, `enriched.jsonl`, `rejected-STAGE.jsonl`, and what the card tells of them. Scrubbed originals go to a file outside the folder.
 
-A stage's files appear only when they are whole; beside them `stages/NAME.json` keeps what they were made from, and a stage whose inputs and files are unchanged is not run again. What a teacher
+A stage's files appear only when they are whole; beside them `stages/NAME.json` keeps what they were made from, and a stage whose inputs, files and code are unchanged is not run again. What a teacher
 was asked is in its journal, so a run that is killed goes on where it was. A stage with asks that had no answer (a cap, a host that was gone) is run again next time.
 """
 
@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from nl2dsl.catalog.model import Catalog
+from nl2dsl.corpus import cycle as cycles
+from nl2dsl.corpus import drawing, hygiene, making, scan, sketching, tasks
 from nl2dsl.corpus import enrich as enriching
-from nl2dsl.corpus import hygiene, scan, tasks
+from nl2dsl.corpus.cycle import CycleRecipe
 from nl2dsl.corpus.describe import Template
 from nl2dsl.corpus.enrich import EnrichRecipe
 from nl2dsl.corpus.hygiene import Apart, SplitRecipe
@@ -36,7 +38,6 @@ from nl2dsl.errors import CorpusError, Nl2DslError
 from nl2dsl.example import Example, read, write
 from nl2dsl.files import read_text, write_rows, write_text
 
-VERSION = 1  # of what the stages do: another one makes them run again
 SPLITS = ("train", "validation", "test", "unseen")
 # curated validation rows are not among these: they share skeletons with training on purpose, because they measure fit, not transfer
 _APART = ("test.jsonl", "unseen.jsonl")
@@ -56,6 +57,16 @@ class FlowsRecipe:
     """Key of a row that tells when its flow was last changed (ISO date)."""
     known_only: bool = False
     """Leave out flows with operations that are not in the catalog."""
+    sample: int = 0
+    """Only so many of the flows that are left, with the operations in the proportions that all have; 0 is all."""
+    least: int = 0
+    """Flows of each operation that a sample has at least, as far as there are any."""
+    flatten: float = 0.0
+    """0 keeps the proportions of a sample, 1 gives every kind of flow the same share."""
+
+    def __post_init__(self) -> None:
+        if min(self.limit, self.sample, self.least) < 0 or not 0 <= self.flatten <= 1:
+            raise ValueError("`limit`, `sample` and `least` are not below 0, `flatten` is from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,12 @@ class ParaphraseRecipe:
     """Share of the training rows that get them."""
     operations: tuple[str, ...] = ()
     """Only rows that call one of these operations or connectors; all when empty."""
+    below: int = 0
+    """Also every row that calls an operation which fewer training rows than this call: the teacher fills gaps."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n <= 10 or not 0 < self.share <= 1:
-            raise ValueError("`n` is 1 to 10, `share` above 0 and at most 1")
+        if not 1 <= self.n <= 10 or not 0 < self.share <= 1 or self.below < 0:
+            raise ValueError("`n` is 1 to 10, `share` above 0 and at most 1, `below` not below 0")
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class Settings:
     split: SplitRecipe
     paraphrase: ParaphraseRecipe | None
     enrich: EnrichRecipe | None
+    cycle: CycleRecipe | None = None
 
 
 @dataclass
@@ -113,7 +127,7 @@ class Stages:
 
     def stage(self, name: str, key: object, files: Sequence[str], make: Callable[[], dict[str, Any]]) -> None:
         """Makes the files of a stage unless they are there, made from the same. `make` writes them and says what is in them; `complete: False` in it makes the stage run again next time."""
-        made_from = _sha(json.dumps([VERSION, self.catalog.digest, key], sort_keys=True, default=str))
+        made_from = _sha(json.dumps([making.code(), self.catalog.digest, key], sort_keys=True, default=str))
         note = self.out / "stages" / f"{name}.json"
         known = _note(note)
         if known and known["from"] == made_from and known["complete"] and all(_digest(self.out / f) == d for f, d in known["files"].items()):
@@ -155,6 +169,8 @@ def run(stages: Stages) -> dict[str, Any]:
         _paraphrase(stages, settings.paraphrase)
     if settings.enrich is not None:
         _enrich(stages, settings.enrich)
+    if settings.cycle is not None:
+        _cycle(stages, settings.cycle)
     _leaks(stages)
     if stages.costs:
         write_text(settings.out / "cost.json", json.dumps(stages.costs, indent=1))
@@ -225,7 +241,7 @@ def _flows(stages: Stages, recipe: FlowsRecipe) -> None:
     settings, out = stages.settings, stages.out
     mapping = Path(settings.scrub.mapping or out.with_name(f"{out.name}-private") / "mapping.json")
     files = [file for name in recipe.path for file in ([Path(name)] if Path(name).is_file() else sorted(Path(name).rglob("*"))) if file.is_file()]
-    key = [asdict(recipe), settings.scrub.on, [(f.name, _digest(f)) for f in files]]
+    key = [asdict(recipe), settings.scrub.on, settings.seed if recipe.sample else 0, [(f.name, _digest(f)) for f in files]]
 
     def make() -> dict[str, Any]:
         scrubber, kept, rejected = Scrubber(), list[dict[str, Any]](), list[Rejected]()
@@ -244,6 +260,10 @@ def _flows(stages: Stages, recipe: FlowsRecipe) -> None:
         again = hygiene.copies([hygiene.flow_shingles(row["dsl"]) for row in kept], hygiene.SAME_FLOW)
         rejected += [Rejected(kept[i]["id"], "flows", f"a near-duplicate of {kept[j]['id']}") for i, j in again.items()]
         rows = [row for i, row in enumerate(kept) if i not in again]
+        everything = rows
+        if recipe.sample:
+            chosen = drawing.draw([(row["id"], row["operations"]) for row in rows], recipe.sample, recipe.least, recipe.flatten, settings.seed)
+            rows = [row for number, row in enumerate(rows) if number in chosen]
         write_rows(out / "flows.jsonl", rows)
         _reject(out, "flows", rejected)
         if settings.scrub.on:
@@ -251,6 +271,7 @@ def _flows(stages: Stages, recipe: FlowsRecipe) -> None:
         return {
             **counts,
             "kept": len(rows),
+            **(drawing.told([row["operations"] for row in everything], [row["operations"] for row in rows], recipe.least) if recipe.sample else {}),
             "near-duplicates": len(again),
             "with operations unknown to the catalog": sum(any(o not in stages.catalog for o in row["operations"]) for row in rows),
             "rejected": _reasons(rejected),
@@ -329,6 +350,7 @@ def _describe(stages: Stages) -> None:
             if splits.get(row["id"])
             for example in _examples(number, row, queries[row["id"]], splits[row["id"]])
         ]
+        made, unsaid = _sketched(made, stages.catalog)
         examples, copied = _different(made)
         examples, leaking = _without_leaks(out, examples)
         rejected += [*copied, *leaking]
@@ -340,6 +362,8 @@ def _describe(stages: Stages) -> None:
             "flows": len(items),
             "described": len(queries),
             "rows": {s: counts[s] for s in SPLITS},
+            "rows with a sketch": {s: sum(bool(e.sketch) for e in examples if e.split == s) for s in SPLITS},
+            "no sketch because": dict(unsaid.most_common()),
             "rejected": _reasons(rejected),
             "complete": _complete(rejected),
         }
@@ -350,6 +374,19 @@ def _describe(stages: Stages) -> None:
 def _examples(number: int, row: dict[str, Any], queries: Sequence[str], split: str) -> Iterator[Example]:
     for letter, query in zip("abcdefgh", queries, strict=False):
         yield Example(f"fl{number:06d}{letter}", query, "", row["dsl"], tuple(row["operations"]), "flows", split)
+
+
+def _sketched(rows: Sequence[Example], catalog: Catalog) -> tuple[list[Example], Counter[str]]:
+    """Rows with the sketch of what their request says of their flow, where a sketch can say it; why it cannot, and how often."""
+    found, unsaid = list[Example](), Counter[str]()
+    for row in rows:
+        flow, _ = parse(row.dsl)
+        try:
+            found.append(replace(row, sketch=sketching.of(flow, row.query, catalog)) if flow is not None else row)
+        except sketching.Unsaid as problem:
+            unsaid[problem.kind] += 1
+            found.append(row)
+    return found, unsaid
 
 
 def _different(rows: Sequence[Example]) -> tuple[list[Example], list[Rejected]]:
@@ -411,7 +448,9 @@ def _paraphrase(stages: Stages, recipe: ParaphraseRecipe) -> None:
 
     def make() -> dict[str, Any]:
         wanted = [r for r in rows if not recipe.operations or hygiene.unseen(r.operations, recipe.operations)]
-        chosen = [r for r in wanted if _picked(settings.seed, "paraphrase", r.id, recipe.share)]
+        calls = Counter(o for r in rows for o in set(r.operations))
+        rare = {o for o, n in calls.items() if n < recipe.below}
+        chosen = [r for r in wanted if _picked(settings.seed, "paraphrase", r.id, recipe.share) or not rare.isdisjoint(r.operations)]
 
         def work(c: Consultation) -> tuple[dict[str, tuple[str, ...]], list[Rejected]]:
             steps, rejected = enriching.explained(chosen, stages.catalog, c)
@@ -451,6 +490,21 @@ def _enrich(stages: Stages, recipe: EnrichRecipe) -> None:
         return {"training rows": len(rows), "enriched": len(made), **full, "rejected": _reasons(rejected), "complete": _complete(rejected)}
 
     stages.stage("enrich", key, ["enriched.jsonl", "rejected-enrich.jsonl"], make)
+
+
+def _cycle(stages: Stages, recipe: CycleRecipe) -> None:
+    settings, out = stages.settings, stages.out
+    files, rows = _training(out)
+    model = cycles.model_digest(recipe)
+
+    def make() -> dict[str, Any]:
+        chosen = [r for r in rows if _picked(settings.seed, "cycle", r.id, recipe.share)]
+        kept = cycles.Kept(out / "cycle.kept", [asdict(recipe), model, stages.catalog.digest, making.code()])
+        found = cycles.check(chosen, recipe, stages.catalog, kept, lambda: cycles.writer(recipe, stages.catalog))
+        write_rows(out / "cycle.jsonl", (asdict(verdict) for verdict in found))
+        return cycles.told(found)
+
+    stages.stage("cycle", [asdict(recipe), model, settings.seed, stages.digests(*files)], ["cycle.jsonl"], make)
 
 
 def _leaks(stages: Stages) -> None:

@@ -25,9 +25,7 @@ BATCH, QUERIES = 5, 3
 _LETTERS = "abcdefgh"
 _SHOWN_FLOW, _SHOWN_TEXT = 6000, 200  # characters of one flow and of one text in it that a teacher sees
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`')
-_LABELLED = re.compile(
-    r"^[\W_]*(?:(?:query|request|completion|flow)\W*)?(\d+)\s*\W?\s*([a-h])\b\W*?[:.)\-]+[\s*_`\"]*(.*?)[\s*_`\"]*$", re.IGNORECASE
-)
+_LABELLED = re.compile(r"^[\W_]*(?:(?:query|request|completion|flow)\W*)?(\d+)\s*\W?\s*([a-h])\b\W*?[:.)\-]+[\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
 _NUMBERED = re.compile(r"^[\W_]*(\d+)\s*[:.)\-]+[\s*_`]*(.*?)[\s*_`]*$")
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _CODE = re.compile(
@@ -265,8 +263,16 @@ def read_labelled(answer: Answer) -> dict[tuple[int, str], list[str]]:
     for line in _lines(answer):
         match = _LABELLED.match(line)
         if match and match[3]:
-            found.setdefault((int(match[1]), match[2].lower()), []).append(match[3])
+            found.setdefault((int(match[1]), match[2].lower()), []).append(_unquoted(match[3]))
     return found
+
+
+def _unquoted(text: str) -> str:
+    """Without quotes around the whole, or one that has no other; quotes inside stay."""
+    n, first, last = text.count('"'), text[0] == '"', text[-1] == '"'
+    if n == 2 and first and last:
+        return text[1:-1]
+    return text[1:] if n % 2 and first else text[:-1] if n % 2 and last else text
 
 
 def read_numbered(answer: Answer) -> list[str]:
