@@ -195,9 +195,11 @@ Rows = list[tuple[Example, Sketch]]
 
 
 def _read(path: Path, catalog: Catalog) -> Rows:
-    """The rows of a corpus file that the catalog has all operations for."""
+    """The rows of a corpus file that the catalog has all operations for; flows that no sketch says (edited or imported ones) teach text models only."""
     found: Rows = []
     for number, row in enumerate(example.read(path), 1):
+        if not row.sketch:
+            continue
         if not row.sketch and path.stem in MORE:
             continue
         try:
