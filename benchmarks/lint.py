@@ -1,6 +1,6 @@
 """What the checker says about real flows and about flows made from sentences: findings by code, and how many flows have one.
 
-In: definitions, one JSON object a line (by default the real flows beside the repository), and the curated requests. `--show CODE` prints a random sample to judge by eye.
+In: definitions, one JSON object a line (by default the real flows beside the repository), as `nl2dsl decompile` writes them, and the curated requests. `--show CODE` prints a random sample to judge by eye.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from random import Random
 from benchmarks import head, options, table
 from nl2dsl.catalog.read import builtin
 from nl2dsl.corpus import requests
-from nl2dsl.dsl import checker, definition, wiring
+from nl2dsl.dsl import carrying, checker, wiring
 from nl2dsl.dsl.diagnostics import Diagnostic, render
+from nl2dsl.dsl.flowfiles import Found
 from nl2dsl.dsl.text import parse, unparse
 from nl2dsl.dsl.tree import Flow
 
@@ -28,7 +29,7 @@ Finding = tuple[str, Diagnostic]  # with the text of its flow
 def real(path: Path) -> Iterator[Flow]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
-            yield definition.decompile(json.loads(line)["definition"], builtin())
+            yield carrying.flow_of(Found(json.loads(line)["definition"], ""), builtin())
 
 
 def made(limit: int) -> Iterator[Flow]:
@@ -50,7 +51,8 @@ def findings(flows: Iterable[Flow]) -> tuple[int, list[list[Finding]]]:
 def report(name: str, count: int, told: list[list[Finding]]) -> None:
     codes = Counter((d.code, d.severity) for one in told for _, d in one)
     flows = Counter(pair for one in told for pair in {(d.code, d.severity) for _, d in one})
-    print(f"\n{name}: {count:,} flows")
+    wrong = sum(any(d.severity == "error" for _, d in one) for one in told)
+    print(f"\n{name}: {count:,} flows, {wrong:,} with an error, {sum(not one for one in told):,} without any finding")
     table([["code", "level", "findings", "flows"], *([code, level, n, flows[code, level]] for (code, level), n in sorted(codes.items()))])
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from nl2dsl.catalog import read
 from nl2dsl.catalog.model import Catalog, Operation, Parameter
 from nl2dsl.catalog.routes import Route, route_of
-from nl2dsl.dsl import archive, carrying, definition, flowfiles, logic_app, package
+from nl2dsl.dsl import archive, carrying, checker, definition, flowfiles, logic_app, package
 from nl2dsl.dsl.logic_app import as_expression, placed
 from nl2dsl.dsl.text import parse, unparse
-from nl2dsl.dsl.tree import Flow
+from nl2dsl.dsl.tree import Flow, calls
 from nl2dsl.errors import UsageError
 
 FLOW = """\
@@ -245,6 +245,37 @@ def test_references_of_a_package_come_back_unchanged() -> None:
     document["properties"]["definition"] = compiled(FLOW)  # type: ignore[index]
     tree = carrying.flow_of(flowfiles.find(json.dumps(document).encode(), "x.json")[0])
     assert by_name(package.write(tree, read.builtin())[0])["definition.json"]["properties"]["connectionReferences"]["shared_office365"] == own
+
+
+STRANGERS = """\
+await shared_ourown.OnThing({});
+shared_office365.SendEmailV2({ "emailMessage/To": "a@b.c", "emailMessage/Subject": "s", "emailMessage/Body": "b", "emailMessage/Mood": "good" });
+parallel {
+  { if (1 == 2) { builtin.Workflow({ "host/triggerName": "manual", "host/workflow": { "id": "/workflows/x" } }); } }
+  { switch (1) { case 1: { shared_commondataservice.Nothing({}); } default: { serviceprovider_ours.Do({}); } } }
+}
+try { for (item of [1]) { builtin.Delay({ "interval/count": 1, "interval/unit": "Minute" }); } } catch { shared_ourown.Get({}); }
+"""
+
+
+def test_calls_that_the_catalog_does_not_know_say_their_type_and_are_passed_on() -> None:
+    source = compiled(STRANGERS)
+    tree = carrying.flow_of(flowfiles.Found(source, "x"), read.builtin())
+    kinds = [next((a.arguments[0].value for a in call.annotations if a.name == "type"), "") for call in calls(tree)]
+    plain = "OpenApiConnection"
+    assert kinds == [plain, plain, "Workflow", plain, "ServiceProvider", "", plain]
+    again = flow(unparse(tree))
+    assert again == tree and definition.compile(again, read.builtin()) == source
+    assert not [d for d in checker.check(again, read.builtin()) if d.severity == "error"]
+    assert carrying.flow_of(flowfiles.Found(definition.compile(again, read.builtin()), "x"), read.builtin()) == tree
+
+
+def test_a_trigger_that_the_language_has_no_words_for_is_passed_on() -> None:
+    trigger = {"type": "Batch", "inputs": {"mode": "Inline", "configurations": {}}}
+    tree = carrying.flow_of(flowfiles.Found({"triggers": {"Batch": trigger}, "actions": {}}, "x"))
+    assert not [d for d in checker.check(flow(unparse(tree)), read.builtin()) if d.severity == "error"]
+    assert definition.compile(tree, read.builtin())["triggers"] == {"Batch": trigger}
+    assert carrying.flow_of(flowfiles.Found({"triggers": {"t": {"inputs": {}}}, "actions": {}}, "x")).trigger.operation == "Opaque"
 
 
 @pytest.mark.parametrize(

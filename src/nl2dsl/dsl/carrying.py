@@ -1,28 +1,31 @@
 """What travels with a flow text without being part of it: the flow's name, its connection references, and what stood around its definition.
 
 In: a `Found` definition. Out: its flow, with `@@name`, `@@references` and `@@around` where there is something to carry. The writers of packages and Logic Apps
-read these annotations again.
+read these annotations again. A call that the catalog does not know, or not with its keys, says its type: it worked where it comes from, so it is passed on unchecked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from typing import Any
 
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.dsl import definition, wire
-from nl2dsl.dsl.action_names import allocate, slot_of, unique
+from nl2dsl.catalog.read import builtin
+from nl2dsl.dsl import checker, definition, wire
+from nl2dsl.dsl.action_names import ANNOTATIONS, allocate, notes_of, slot_of, unique
 from nl2dsl.dsl.connections import unmade
 from nl2dsl.dsl.flowfiles import Found
-from nl2dsl.dsl.tree import Annotation, Flow, Literal, Span, walk
+from nl2dsl.dsl.tree import Annotation, Call, Case, Flow, Literal, Span, Statement, walk
 
 _LONGEST = 80  # characters of a file name
 
 
 def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
     """The flow of a definition and all that came with it. Raises `UsageError` for JSON that is no definition."""
-    flow = definition.decompile(found.definition, catalog)
+    catalog = catalog if catalog is not None else builtin()
+    flow = _vouched(definition.decompile(found.definition, catalog), catalog)
     carried = []
     if found.name:
         carried.append(Annotation("name", (Literal(found.name),)))
@@ -30,6 +33,34 @@ def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
         if value:
             carried.append(Annotation(name, wire.raw(value)))
     return replace(flow, annotations=(*carried, *flow.annotations))
+
+
+def _vouched(flow: Flow, catalog: Catalog) -> Flow:
+    """The flow with a type at each call that the catalog cannot vouch for."""
+    return replace(flow, trigger=_typed(flow.trigger, catalog, wire.write_trigger), steps=_each(flow.steps, catalog))
+
+
+def _each(value: Any, catalog: Catalog) -> Any:
+    """Statements, and what holds statements, with all their calls typed."""
+    if isinstance(value, Call):
+        return _typed(value, catalog, wire.write_action)
+    if isinstance(value, tuple):
+        return tuple(_each(part, catalog) for part in value)
+    if not isinstance(value, Statement | Case):
+        return value
+    inside = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in ("annotations", "span")}
+    return replace(value, **{name: _each(part, catalog) for name, part in inside.items() if isinstance(part, tuple)})
+
+
+def _typed(call: Call, catalog: Catalog, write: Callable[..., wire.Json]) -> Call:
+    notes = notes_of(call.annotations)
+    if "type" in notes or checker.is_known(call, catalog):
+        return call
+    kind = write(call, notes, catalog, {}).get("type")
+    if not isinstance(kind, str):
+        return call
+    annotations = (*call.annotations, Annotation("type", (Literal(kind),)))
+    return replace(call, annotations=tuple(sorted(annotations, key=lambda a: ANNOTATIONS.index(a.name))))
 
 
 def spans(flow: Flow) -> dict[str, Span]:

@@ -190,15 +190,26 @@ def check_parameters(flow: Flow, catalog: Catalog) -> Iterator[Diagnostic]:
     for call in calls(flow):
         yield from _twice(call.parameters)
         operation = catalog.get(call.id)
-        if operation is None or _wired(call) or (operation.kind == "any" and not operation.parameters):
-            continue  # an operation known by its id only says nothing about its parameters
-        for entry in call.parameters:
-            parameter = operation.parameter(entry.key)
-            if parameter is not None:
-                if parameter.name == entry.key:
-                    yield from _value(entry, parameter)
-            elif not _parent(entry.key, operation):
-                yield _unknown_key(entry, operation)
+        if operation is not None and not _wired(call):
+            yield from _parameters(call, operation)
+
+
+def _parameters(call: Call, operation: Operation) -> Iterator[Diagnostic]:
+    if operation.kind == "any" and not operation.parameters:
+        return  # an operation known by its id only says nothing about its parameters
+    for entry in call.parameters:
+        parameter = operation.parameter(entry.key)
+        if parameter is not None:
+            if parameter.name == entry.key:
+                yield from _value(entry, parameter)
+        elif not _parent(entry.key, operation):
+            yield _unknown_key(entry, operation)
+
+
+def is_known(call: Call, catalog: Catalog) -> bool:
+    """Whether the catalog has the operation of a call, with these keys and values of their types."""
+    operation = catalog.get(call.id)
+    return operation is not None and not any(d.severity == "error" for d in _parameters(call, operation))
 
 
 def _twice(entries: tuple[Entry, ...]) -> Iterator[Diagnostic]:
