@@ -20,17 +20,31 @@ if TYPE_CHECKING:
 
 
 def corpus(args: Arguments) -> int:
-    """Builds the corpus a recipe describes: requests with the flows they ask for."""
+    """Builds the corpus a recipe describes: requests with the flows they ask for.
+
+    What training holds is told on stderr and in the folder (coverage.json, card.json, README.md). A build that was killed goes on where it was when it is started again.
+    """
     from nl2dsl.corpus.build import build_recipe
 
-    build_recipe(args.recipe, args.overrides)
+    build_recipe(args.recipe, args.overrides, args.parquet)
     return DONE
 
 
 def train(args: Arguments) -> int:
-    """Trains the model a recipe describes and exports it to the folder the recipe names."""
-    from nl2dsl.training.embedded import train_recipe
+    """Trains the model a recipe describes and exports it to the folder the recipe names.
 
+    A recipe says with `trainer` what it is for: "sft" fine-tunes a text model, "hosted" has a host do it, and without it the embedded model is trained. A training that was
+    killed goes on where it was when it is started again.
+    """
+    from nl2dsl.training.sft import trainer_of
+
+    match trainer_of(args.recipe):
+        case "sft":
+            from nl2dsl.training.sft.run import train_recipe
+        case "hosted":
+            from nl2dsl.training.sft.hosted import train_recipe
+        case _:
+            from nl2dsl.training.embedded import train_recipe
     say(f"the model is in {train_recipe(args.recipe, args.overrides)}")
     return DONE
 
@@ -69,6 +83,11 @@ def _recipe_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="values that replace those of the recipe")
 
 
+def _corpus_options(p: argparse.ArgumentParser) -> None:
+    _recipe_options(p)
+    p.add_argument("--parquet", action="store_true", help="also as Parquet, for `datasets` (extra: export)")
+
+
 def _report_options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "runs", metavar="RUN", nargs="+", help="a run folder that `nl2dsl evaluate` made; several are compared, each with the ones before it"
@@ -79,8 +98,14 @@ def _report_options(p: argparse.ArgumentParser) -> None:
 
 
 MAKE = (
-    Verb("corpus", "a training corpus from a recipe", corpus, _recipe_options, ("nl2dsl corpus recipes/corpus/default.toml",)),
-    Verb("train", "a model from a recipe", train, _recipe_options, ("nl2dsl train recipes/train/embedded.toml",)),
+    Verb("corpus", "a training corpus from a recipe", corpus, _corpus_options, (
+        "nl2dsl corpus recipes/corpus/default.toml",
+        "nl2dsl corpus recipes/corpus/default.toml quota.operations=10 --parquet",
+    )),
+    Verb("train", "a model from a recipe", train, _recipe_options, (
+        "nl2dsl train recipes/train/embedded.toml",
+        "nl2dsl train recipes/train/qwen3-0.6b.toml out=build/qwen3",
+    )),
 )  # fmt: skip
 JUDGE = (
     Verb("evaluate", "all answers of a model to a set of requests", evaluate, _recipe_options, (

@@ -12,7 +12,7 @@ from typing import Protocol
 from nl2dsl.errors import UsageError
 from nl2dsl.prompts import Prompt
 
-KINDS = {"embedded": "embedded", "openai": "openai:URL#MODEL", "replay": "replay:FILE"}
+KINDS = {"embedded": "embedded", "openai": "openai:URL#MODEL", "replay": "replay:FILE", "hf": "hf:FOLDER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ def open_engine(words: str) -> Engine:
             from nl2dsl.engines.replay import Replay
 
             return Replay(rest)
+        case "hf" if rest:
+            from nl2dsl.engines.hf import HF
+
+            return HF(rest)
         case _ if kind in KINDS:
             raise UsageError(f"engine `{words}` is not complete", hint=f"write it as {KINDS[kind]}")
         case _:

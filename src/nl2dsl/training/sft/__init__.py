@@ -1,0 +1,21 @@
+"""Fine-tuning of text models on our corpus: full, LoRA or QLoRA, from one process to many nodes; and the files of hosted fine-tuning.
+
+    recipe ─ data ─ bases, model ─ loop (states) ─ run ─ card          hosted
+
+In: a recipe whose `trainer` is `sft` or `hosted`; `trainer_of` reads which. Out: a model folder with `card.json` that the engine `hf:FOLDER` serves.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from nl2dsl.files import read_text
+
+
+def trainer_of(path: str | Path) -> str:
+    """Which training a recipe is for: `sft`, `hosted`, or `embedded` when it does not say (or is no TOML: its own reader tells what is wrong)."""
+    try:
+        return str(tomllib.loads(read_text(path)).get("trainer", "embedded"))
+    except tomllib.TOMLDecodeError:
+        return "embedded"
