@@ -154,6 +154,8 @@ _EXTRAS = {
     "safetensors": "train",
     "nncf": "train",
     "tqdm": "train",
+    "peft": "finetune",
+    "accelerate": "finetune",
     "sqlalchemy": "serve",
     "pg8000": "serve",
 }
