@@ -224,7 +224,7 @@ def _on_ray(errands: Sequence[_Errand], catalog: Catalog, workers: int) -> None:
     except ImportError as problem:
         raise EngineError("Ray is not installed", hint="pip install 'nl2dsl[ray]', or leave out engine=ray") from problem
     if not ray.is_initialized():
-        here: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": max(2, workers), "include_dashboard": False}
+        here: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + 1, "include_dashboard": False}
         ray.init(log_to_driver=False, logging_level="error", **here)
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [{"number": n, "pairs": json.dumps([(query, sketch.unparse(s)) for query, s in e.pairs])} for n, e in enumerate(errands)]
