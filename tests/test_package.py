@@ -603,7 +603,14 @@ def test_comments_commas_and_keys_that_occur_twice_are_told() -> None:
     told = flowfiles.Told()
     (found,) = flowfiles.find(text.encode(), "w.json", told)
     assert list(found.definition["actions"]) == ["a"]
-    assert {note.removeprefix("w.json: ").split(" ")[0] for note in told.mended} == {"comments", "commas", "the"}
+    assert {note.removeprefix("w.json: ").split(" ")[0] for note in told.notes} == {"comments", "commas", "the"}
+
+
+def test_a_definition_of_the_first_schema_is_told() -> None:
+    schema = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2015-08-01-preview/workflowdefinition.json#"
+    told = flowfiles.Told()
+    flowfiles.find(json.dumps({"$schema": schema, "actions": {}}).encode(), "old.json", told)
+    assert [note.startswith("old.json: a definition of the schema of 2015") for note in told.notes] == [True]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -209,7 +209,7 @@ def decompile(args: Arguments) -> int:
     except UsageError as problem:
         tell(problem)
         return BAD_INPUT
-    for note in told.mended:
+    for note in told.notes:
         say(f"warning: {note}")
     for skipped in told.skipped:
         tell(skipped)

@@ -26,6 +26,7 @@ _PACKAGED = re.compile(r"(?:^|/)Microsoft\.Flow/flows/([^/]+)/definition\.json$"
 _SOLUTION = re.compile(r"(?:^|/)Workflows/[^/]+\.json$", re.IGNORECASE)
 _ID_IN_NAME = re.compile(r"-[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
 _SHAPE = "the object should hold `triggers` and `actions`, `definition`, `properties.definition`, or ARM `resources`"
+_OLD = "a definition of the schema of 2015: the order of its actions (`conditions`, `dependsOn`) is carried along, but not understood"
 _DEEPEST = 12  # resources inside resources, deployments inside deployments
 
 # What Azure tells of a Logic App that is deployed, and takes from nobody.
@@ -60,10 +61,10 @@ class Found:
 
 @dataclass(slots=True)
 class Told:
-    """What a person should know beside the flows: `skipped` are the parts that could not be read, `mended` what was read although it is no JSON."""
+    """What a person should know beside the flows: `skipped` are the parts that could not be read, `notes` say what was read although it is no JSON."""
 
     skipped: list[UsageError] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find(data: bytes, where: str, told: Told | None = None) -> list[Found]:
@@ -72,6 +73,7 @@ def find(data: bytes, where: str, told: Told | None = None) -> list[Found]:
     found = list(_in_zip(Archive(data, where), 0, told) if is_zip(data) else _in_document(read_json(data, where, told), where, told))
     if not found and told.skipped:
         raise told.skipped[0]
+    told.notes += [f"{flow.where}: {_OLD}" for flow in found if "/2015-" in _text(flow.definition.get("$schema"))]
     if not found:
         zipped = "an exported package holds Microsoft.Flow/flows/…/definition.json, a solution Workflows/….json"
         raise UsageError(f"{where}: no workflow definition in it", zipped if is_zip(data) else _SHAPE)
@@ -87,7 +89,7 @@ def read_json(data: bytes, where: str, told: Told) -> Any:
         value, notes = read_lenient(text, where, constants=False)
     except CatalogError as problem:
         raise UsageError(str(problem), "is it a workflow?" if "nested" in str(problem) else problem.hint) from problem
-    told.mended.extend(f"{where}: {note}" for note in notes)
+    told.notes.extend(f"{where}: {note}" for note in notes)
     return value
 
 
