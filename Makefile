@@ -49,7 +49,7 @@ $(VENV)/core.stamp: pyproject.toml | $(BIN)/python
 
 $(VENV)/all.stamp: pyproject.toml | $(BIN)/python
 	@echo "installing nl2dsl with everything for tests and training into $(VENV) ..." >&2
-	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[train,dev]'
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[train,finetune,dev]'
 	@touch $@ $(VENV)/core.stamp
 
 clean:

@@ -189,13 +189,13 @@ def test_the_card_says_what_the_model_is(done: Path) -> None:
     assert told["method"] == "lora" and told["prompt"] == prompts.digest() and told["catalog"] and told["data"]["train"]
     assert told["base"]["digest"] == hf.weights_digest(done / told["base"]["path"])
     assert {"flow_similarity", "non_parsed", "loss"} <= told["scores"].keys()
-    assert told["recipe"]["lora"] == {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": []} or told["recipe"]["lora"]["rank"] == 4
+    assert told["recipe"]["lora"] == {"rank": 4, "alpha": 8, "dropout": 0.1, "targets": []}
     assert "adapter_model.safetensors" in told["files"]
 
 
 def test_the_loss_falls(done: Path) -> None:
     losses = [f["loss"] for f in figures(done) if f["stage"] == "1-full" and "set" not in f]
-    assert len(losses) == 6 and losses[-1] < losses[0]
+    assert len(losses) == 4 and losses[-1] < losses[0]
 
 
 def test_tensorboard_has_the_figures(done: Path) -> None:
@@ -206,9 +206,9 @@ def test_adapter_and_merged_weights_write_the_same(done: Path) -> None:
     beside, within, merged = hf.HF(done, merged=False), hf.HF(done), open_engine(f"hf:{done / 'merged'}")
     for query in ("mail me about tea", "Start on Monday", "Jeden Tag eine Mail: ü"):
         prompt = write_flow(query, [])
-        wanted = beside.complete(prompt, max_tokens=12)
+        wanted = beside.complete(prompt, max_tokens=6)
         assert wanted.completion_tokens > 0
-        assert within.complete(prompt, max_tokens=12).text == merged.complete(prompt, max_tokens=12).text == wanted.text
+        assert within.complete(prompt, max_tokens=6).text == merged.complete(prompt, max_tokens=6).text == wanted.text
 
 
 def test_what_was_trained_answers_requests(done: Path) -> None:
@@ -240,11 +240,11 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, step: int, what: BaseException | 
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("step", [1, 5])
+@pytest.mark.parametrize("step", [1, 3])
 def test_a_killed_training_goes_on_bit_for_bit(method: Any, step: int, tmp_path: Path) -> None:
     tuning.corpus(tmp_path / "corpus")
-    straight = train_recipe(tuning.recipe(tmp_path, methods=(method,), out=str(tmp_path / "straight"), every=4))
-    again = tuning.recipe(tmp_path, methods=(method,), out=str(tmp_path / "again"), every=4)
+    straight = train_recipe(tuning.recipe(tmp_path, methods=(method,), out=str(tmp_path / "straight"), every=3))
+    again = tuning.recipe(tmp_path, methods=(method,), out=str(tmp_path / "again"), every=3)
     with pytest.MonkeyPatch.context() as patch:
         killed_at(patch, step)
         with pytest.raises(Killed):

@@ -38,12 +38,12 @@ def _row(i: int, split: str) -> Example:
 
 
 def recipe(folder: Path, **more: Any) -> SftRecipe:
-    """Six steps of two rows; `more` replaces settings."""
+    """Four steps of two rows; `more` replaces settings."""
     if not (folder / "corpus").exists():
         corpus(folder / "corpus")
     made = SftRecipe(
-        base="random:mistral", corpus=str(folder / "corpus"), out=str(folder / "out"), catalog=(str(folder / "corpus" / "catalog.jsonl"),), shape=Shape(vocabulary=1_500, texts=24),
-        lora=Lora(rank=4, alpha=8), steps=6, batch=2, max_length=2_048, micro_tokens=2_048, learning_rate=3e-3, precision="fp32", threads=1, every=3, validation=2, decoded=1,
-        max_new_tokens=4, checkpoint=2, log=1, tensorboard=False,
+        base="random:mistral", corpus=str(folder / "corpus"), out=str(folder / "out"), catalog=(str(folder / "corpus" / "catalog.jsonl"),), shape=Shape(1, 32, 2, 1, 48, vocabulary=2_500, texts=24),
+        lora=Lora(rank=4, alpha=8), steps=4, batch=2, max_length=2_048, micro_tokens=2_048, learning_rate=3e-3, precision="fp32", threads=1, every=2, validation=2, decoded=1,
+        max_new_tokens=2, checkpoint=2, log=1, tensorboard=False,
     )  # fmt: skip
     return replace(made, **more)

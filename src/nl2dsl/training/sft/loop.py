@@ -82,10 +82,10 @@ class Training:
     def run(self) -> Figures:
         r, began, useful, padded = self.recipe, time.monotonic(), 0, 0
         start = self._resume()
-        self.journal.log(f"{self.stage}: {len(self.rows)} rows, {self.total} steps of {r.batch}" + (f", from step {start}" if start else ""))
+        self._log(f"{self.stage}: {len(self.rows)} rows, {self.total} steps of {r.batch}" + (f", from step {start}" if start else ""))
         for step in range(start, self.total):
             if r.patience and self.seen.worse >= r.patience:
-                self.journal.log(f"{self.stage}: no better for {r.patience} evaluations, ends at step {step}")
+                self._log(f"{self.stage}: no better for {r.patience} evaluations, ends at step {step}")
                 break
             value, norm, tokens, places = self._step(step)
             useful, padded, now = useful + tokens, padded + places, step + 1
@@ -239,6 +239,10 @@ class Training:
     @property
     def _main(self) -> bool:
         return bool(self.accelerator.is_main_process)
+
+    def _log(self, text: str) -> None:
+        if self._main:
+            self.journal.log(text)
 
     def _tick(self, step: int, value: float) -> None:
         if self._main:

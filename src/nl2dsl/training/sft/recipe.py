@@ -64,11 +64,11 @@ class SftRecipe:
     """Steps instead of epochs."""
     batch: int = 64
     """Examples of a step, over all processes."""
-    max_length: int = 4_096
+    max_length: int = 8_192
     """Tokens of prompt and flow together; longer rows are left out and counted."""
     batching: Literal["packed", "grouped"] = "packed"
     """`packed` puts whole examples into one row, each seeing only itself; `grouped` pads examples of like length."""
-    micro_tokens: int = 8_192
+    micro_tokens: int = 16_384
     """Tokens of one forward pass, padding included."""
     pad_to: int = 64
     """Lengths are rounded up to a multiple: few distinct shapes are fast."""

@@ -69,6 +69,7 @@ def train_recipe(recipe: SftRecipe | str | Path, overrides: Iterable[str] = ()) 
 class _Run:
     def __init__(self, recipe: SftRecipe) -> None:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -77,6 +78,8 @@ class _Run:
         self.recipe, self.out, self.corpus = recipe, Path(recipe.out), Path(recipe.corpus)
         self.below = self.out / "training"
         self.catalog = _catalog(recipe)
+        if not torch.distributed.is_initialized():
+            AcceleratorState._reset_state(True)  # a process may train twice, with another precision
         self.accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=not torch.cuda.is_available())
         self.trackers = Trackers(recipe, self.below) if self.main else None
         self.journal = Journal(self.below)
