@@ -380,6 +380,7 @@ def test_a_call_of_an_imported_operation_is_written_with_its_own_route() -> None
         Parameter("id", place="path"),
         Parameter("top", "integer", place="query"),
         Parameter("version", internal=True, default="2", place="query"),
+        Parameter("X-Client", internal=True, default="flow", place="header"),
         Parameter("X-Trace", place="header"),
         Parameter("order/note"),
     )
@@ -399,7 +400,7 @@ def test_a_call_of_an_imported_operation_is_written_with_its_own_route() -> None
         "method": "put",
         "path": "/orders/@{encodeUriComponent('a b')}",
         "queries": {"version": "2", "top": 5},
-        "headers": {"X-Trace": "t"},
+        "headers": {"X-Client": "flow", "X-Trace": "t"},
         "body": {"note": "@triggerBody()?['note']"},
     }
 

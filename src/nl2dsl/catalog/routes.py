@@ -50,10 +50,8 @@ def route_of(id: str, operation: Operation | None = None) -> Route | None:
 
 
 def _own(operation: Operation) -> Route:
-    """What the platform fills in itself and the description gives a value for goes into every call."""
     places = {place: tuple(p.name for p in operation.parameters if p.place == place) for place in ("twice", "query", "header")}
-    fixed = {p.name: p.default for p in operation.parameters if p.internal and p.place == "query" and p.default is not None}
-    return Route(operation.method, operation.path, fixed=fixed, **places)
+    return Route(operation.method, operation.path, **places)
 
 
 def split_of(operation: Operation) -> str | None:

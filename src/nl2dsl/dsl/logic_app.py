@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nl2dsl.catalog.model import Catalog
+from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.catalog.routes import Route, route_of
 from nl2dsl.dsl import definition as definitions
 from nl2dsl.dsl import wire
@@ -95,7 +95,9 @@ def _call(name: str, action: Json, span: Span, catalog: Catalog) -> Iterator[Dia
         yield Diagnostic("T707", f"`{name}` has no operation and parameters that a request could be made of", span)
         return
     api, operation = str(host.get("apiId", "")).rpartition("/")[2], str(host.get("operationId", ""))
-    route = route_of(f"{api}.{operation}", catalog.get(f"{api}.{operation}")) if action["type"] == "OpenApiConnection" else None
+    known = catalog.get(f"{api}.{operation}")
+    parameters = _filled(known) | parameters
+    route = route_of(f"{api}.{operation}", known) if action["type"] == "OpenApiConnection" else None
     if route is None:
         hint = f'look it up in a Logic App of yours and write it as it is there: {api}.`post /its/path`({{ ... }}) with @type("ApiConnection")'
         yield Diagnostic("T701", f"no REST path is known for `{api}.{operation}`, which Logic Apps need", span, hint=hint)
@@ -114,6 +116,12 @@ def _call(name: str, action: Json, span: Span, catalog: Catalog) -> Iterator[Dia
         **placed(route, parameters),
         **rest,
     }
+
+
+def _filled(operation: Operation | None) -> Json:
+    """What the platform fills in itself, with the value that the description gives, outside of the body."""
+    hidden = [p for p in operation.parameters if p.internal and p.place and p.default is not None] if operation else []
+    return {p.name: p.default for p in hidden}
 
 
 def _misplaced(route: Route, parameters: Json) -> str:
