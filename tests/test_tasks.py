@@ -125,6 +125,19 @@ def test_labels_are_read_in_any_decoration(line: str) -> None:
     assert read_labelled(Answer(f"Sure!\n{line}\n")) == {(4, "a"): ["Mail it"]}
 
 
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('4a: Mail me with the subject "Done"', 'Mail me with the subject "Done"'),
+        ('4a: "Done" is the subject', '"Done" is the subject'),
+        ('4a: "Mail me "Done""', '"Mail me "Done""'),
+        ('4a: "Mail me', "Mail me"),
+    ],
+)
+def test_quotes_inside_a_request_stay(line: str, text: str) -> None:
+    assert read_labelled(Answer(line)) == {(4, "a"): [text]}
+
+
 def test_the_last_line_of_a_cut_answer_is_not_trusted() -> None:
     assert list(read_labelled(Answer("4a: one two\n4b: three fo", cut=True))) == [(4, "a")]
     assert read_numbered(Answer("1: one\n2: tw", cut=True)) == ["one"]
