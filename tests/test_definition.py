@@ -158,6 +158,28 @@ def test_a_skills_trigger_keeps_its_schema() -> None:
     assert chained(Flow(trigger, ())) == Flow(trigger, ())
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"connectionName": "shared_mail_1", "operationId": "Send"},
+        {"connectionReferenceName": "shared_mail", "operationId": "Send"},
+        {"connection": "shared_mail-2", "operationId": "Send", "apiId": ""},
+    ],
+)
+def test_a_connection_tells_its_connector_where_nothing_else_does(host: dict[str, str]) -> None:
+    action = {"type": "OpenApiConnection", "inputs": {"host": host, "parameters": {"to": "me"}}, "runAfter": {}}
+    definition = {"triggers": {}, "actions": {"Send": action}}
+    (step,) = decompile(definition, CATALOG).steps
+    assert isinstance(step, Call) and step.id == "shared_mail.Send"
+    assert compile(decompile(definition, CATALOG), CATALOG)["actions"]["Send"] == action
+
+
+def test_a_host_that_names_no_connector_stays_as_it_is() -> None:
+    action = {"type": "OpenApiConnection", "inputs": {"host": {"connectionName": "mine", "operationId": "Send"}}, "runAfter": {}}
+    (step,) = decompile({"triggers": {}, "actions": {"Send": action}}, CATALOG).steps
+    assert isinstance(step, Opaque)
+
+
 def test_a_batch_trigger_is_split_and_polls() -> None:
     trigger = call("shared_lists.OnNewRows", "triggerOutputs", table=lit("Orders"))
     inputs = {

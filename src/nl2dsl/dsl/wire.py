@@ -353,13 +353,20 @@ def _identify_connector(kind: str, inputs: Any) -> tuple[str, str] | None:
     host = inputs.get("serviceProviderConfiguration" if kind == "ServiceProvider" else "host")
     if not isinstance(host, dict) or not isinstance(host.get("operationId"), str):
         return None
-    api = host.get("serviceProviderId" if kind == "ServiceProvider" else "apiId")
-    if not isinstance(api, str):
+    api = host.get("serviceProviderId" if kind == "ServiceProvider" else "apiId", "")
+    if not isinstance(api, str) or not (api or kind in CONNECTOR_TYPES):
         return None
-    connector = _OF_GROUP.get(api) or api.rpartition("/")[2] or re.sub(r"_\d+$", "", str(host.get("connectionName") or ""))
+    connector = _OF_GROUP.get(api) or api.rpartition("/")[2]
     if kind == "ServiceProvider":
         return SERVICE_PREFIX + connector, host["operationId"]
+    connector = connector or _named_after(host)
     return None if connector in ("", "builtin", "commonTrigger") or connector.startswith(SERVICE_PREFIX) else (connector, host["operationId"])
+
+
+def _named_after(host: Json) -> str:
+    """The connector that a connection's name tells, where nothing else does: `shared_office365_1`, in each of the ways a host may name it."""
+    names = (host.get(key) for key in ("connectionName", "connectionReferenceName", "connection"))
+    return next((re.sub(r"[_-]\d+$", "", name) for name in names if isinstance(name, str) and name.startswith("shared_")), "")
 
 
 _CONNECTION = re.compile(r"\['([^']+)'\]\['connectionId'\]\}?")
