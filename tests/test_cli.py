@@ -198,6 +198,11 @@ def test_a_flow_is_not_decompiled_again(run: Run, tmp_path: Path) -> None:
     assert ran.code == 1 and "this is a flow already" in ran.err and "nl2dsl compile" in ran.err
 
 
+def test_a_folder_is_decompiled_when_it_is_packed(run: Run, tmp_path: Path) -> None:
+    ran = run("decompile", tmp_path)
+    assert ran.code == 2 and "is a folder" in ran.err and ".zip" in ran.err
+
+
 def test_an_error_of_a_definition_that_should_run_names_its_file(run: Run, tmp_path: Path) -> None:
     ran = run("run", file(tmp_path, '{"actions": []}', "w.json"))
     assert ran.code == 2 and "w.json: this is no workflow definition" in ran.err

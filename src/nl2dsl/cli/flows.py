@@ -198,6 +198,8 @@ def decompile(args: Arguments) -> int:
     catalog = flow_catalog(args)
     texts: list[tuple[str, str]] = []
     code = DONE
+    if Path(args.file).is_dir():
+        raise UsageError(f"{args.file}: is a folder, not a file", hint="give a file in it, or pack the folder: a .zip is read with all that is in it")
     data = read_bytes(args.file)
     if not archive.is_zip(data):
         decoded(data, args.file)
