@@ -113,7 +113,9 @@ def main(count: int = 100_000, seed: int = 1) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for what, number in outcomes.most_common():
         print(f"{number:8,}  {what}")
-    print(f"{count:,} files in {time.process_time() - start:.0f} s of processor time, the slowest {1000 * slowest:.0f} ms, at most {peak:.0f} MiB in memory")
+    print(
+        f"{count:,} files in {time.process_time() - start:.0f} s of processor time, the slowest {1000 * slowest:.0f} ms, at most {peak:.0f} MiB in memory"
+    )
 
 
 if __name__ == "__main__":
