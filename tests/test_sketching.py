@@ -60,6 +60,21 @@ def test_an_answer_is_approved_and_its_other_branch_stays() -> None:
     assert made.endswith("if (approved) { shared_office365.SendEmailV2() } else { shared_sharepointonline.DeleteItem() }")
 
 
+@pytest.mark.parametrize(
+    ("schedule", "words", "wanted"),
+    [
+        ('"frequency": "Week", "interval": 2, "weekDays": ["Monday"], "hours": ["9"], "minutes": [30]', "every 2 weeks on Monday at 9:30",
+         'frequency="Week", interval=2, weekDays=["Monday"], hours=[9], minutes=[30]'),
+        ('"frequency": "Day", "interval": 1, "hours": [16]', "every day at 4 pm", 'frequency="Day", interval=1, hours=[16]'),
+        ('"frequency": "Day", "interval": 1, "hours": [16], "timeZone": "UTC"', "every day", 'frequency="Day", interval=1'),
+        ('"frequency": "Week", "interval": 1, "weekDays": "[\'Mon"', "every week", 'frequency="Week", interval=1'),
+    ],
+)  # fmt: skip
+def test_a_schedule_is_stated_as_far_as_it_is_said(schedule: str, words: str, wanted: str) -> None:
+    made = told(f"triggerOutputs = await commonTrigger.Recurrence({{ {schedule} }});\n{MAIL}", f"{words} send an email")
+    assert made == f"commonTrigger.Recurrence({wanted}); shared_office365.SendEmailV2()"
+
+
 def test_moving_data_about_is_not_said() -> None:
     text = NEW + 'let n: integer = 0;\nouts = builtin.Compose({ "inputs": "x" });\n' + MAIL
     assert sketch.operations(sketch.parse(told(text, "new SharePoint item: send an email"))) == [

@@ -16,6 +16,7 @@ from nl2dsl.catalog.model import Catalog, Parameter
 from nl2dsl.catalog.search import terms
 from nl2dsl.corpus import making
 from nl2dsl.corpus.describe import PLUMBING, named, sayable, title
+from nl2dsl.corpus.schedules import DAYS
 from nl2dsl.corpus.tasks import Item, facts
 from nl2dsl.dsl import sketch, tree
 from nl2dsl.dsl.sketch import Choose, Condition, Each, Node, Repeat, Scalar, Sketch, Step, Test, Value, When
@@ -269,7 +270,7 @@ class _Teller:
         yield "frequency", unit
         yield "interval", int(interval[0])
         days = given.get("weekDays", ())
-        if days and all(re.search(rf"\b{str(d)[:3]}", self.query, re.IGNORECASE) for d in days):
+        if days and all(d in DAYS and re.search(rf"\b{str(d)[:3]}", self.query, re.IGNORECASE) for d in days):
             yield "weekDays", tuple(str(d) for d in days)
         hours = _numbers(given.get("hours", ()))
         if hours and all(self.find(str(h)) or self.find(str(h % 12 or 12)) or re.search(rf"\b{h % 12 or 12} ?[ap]m", self.query) for h in hours):
