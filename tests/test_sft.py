@@ -414,6 +414,12 @@ def test_every_recipe_reads_as_what_it_is_for() -> None:
     assert recipes.load(ROOT / "recipes" / "train" / "gpt-4o-mini.toml", HostedRecipe).submit is False
 
 
+def test_a_trainer_nobody_knows_is_told(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('trainer = "stf"', encoding="utf-8")
+    with pytest.raises(RecipeError, match="not one of sft, hosted, embedded"):
+        trainer_of(tmp_path / "r.toml")
+
+
 def test_settings_that_cannot_be_are_told() -> None:
     with pytest.raises(RecipeError, match="`micro_tokens` is at least `max_length`"):
         recipes.build({"base": "x", "micro_tokens": 10}, SftRecipe)

@@ -36,16 +36,13 @@ def train(args: Arguments) -> int:
     A recipe says with `trainer` what it is for: "sft" fine-tunes a text model, "hosted" has a host do it, and without it the embedded model is trained. A training that was
     killed goes on where it was when it is started again.
     """
+    from importlib import import_module
+
     from nl2dsl.training.sft import trainer_of
 
-    match trainer_of(args.recipe):
-        case "sft":
-            from nl2dsl.training.sft.run import train_recipe
-        case "hosted":
-            from nl2dsl.training.sft.hosted import train_recipe
-        case _:
-            from nl2dsl.training.embedded import train_recipe
-    say(f"the model is in {train_recipe(args.recipe, args.overrides)}")
+    module = {"sft": "sft.run", "hosted": "sft.hosted"}.get(trainer_of(args.recipe), "embedded")
+    folder = import_module(f"nl2dsl.training.{module}").train_recipe(args.recipe, args.overrides)
+    say(f"the model is in {folder}")
     return DONE
 
 

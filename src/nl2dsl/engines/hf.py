@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nl2dsl import prompts
 from nl2dsl.engines import Completion
@@ -150,7 +150,7 @@ class Text:
             raise EngineError(
                 f"the prompt has {ids.shape[1]} tokens, more than {self.name} reads", hint="fewer shots, or a model with a longer context"
             )
-        how = GenerationConfig(
+        how = cast(Any, GenerationConfig)(
             max_new_tokens=min(max_tokens, room), do_sample=False, eos_token_id=self.tokenizer.eos_token_id, pad_token_id=self.tokenizer.pad_token_id
         )
         with torch.inference_mode():
@@ -183,8 +183,8 @@ class HF:
         place = base_of(self.folder, self.card, base) if adapter else self.folder
         kind = getattr(torch, str(self.card.get("weights", "float32")))
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.folder)  # type: ignore[no-untyped-call]
-            model = AutoModelForCausalLM.from_pretrained(place, dtype=kind)
+            tokenizer = AutoTokenizer.from_pretrained(self.folder)
+            model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=kind)
             if adapter:
                 model = adapted(model, self.folder, merged)
         except (OSError, ValueError, RuntimeError) as problem:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -30,7 +30,7 @@ def make(name: str, shape: Shape, texts: Iterable[str], folder: Path, seed: int)
         raise RecipeError(f"`base`: no architecture `{kind}`", hint=f"architectures: {', '.join(ARCHITECTURES)}")
     read = tokenizer(texts, shape.vocabulary)
     torch.manual_seed(random.Random(f"{seed} base").getrandbits(32))
-    model = AutoModelForCausalLM.from_config(_config(kind, shape, read))
+    model = cast(Any, AutoModelForCausalLM).from_config(_config(kind, shape, read))
     model.save_pretrained(folder)
     read.save_pretrained(folder)
     return folder
@@ -45,7 +45,7 @@ def tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     made.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
     )
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=CONTEXT)
+    return cast(Any, PreTrainedTokenizerFast)(tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=CONTEXT)
 
 
 def _config(kind: str, shape: Shape, read: Any) -> Any:

@@ -171,5 +171,5 @@ def loss(model: Any, pack: Pack) -> Tensor:
 
 
 def moved(pack: Pack, device: Any) -> Pack:
-    there = {n: v.to(device) if isinstance(v := getattr(pack, n), Tensor) else v for n in Pack.__slots__}
+    there: dict[str, Any] = {n: v.to(device) if isinstance(v := getattr(pack, n), Tensor) else v for n in Pack.__slots__}
     return Pack(**there)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ def load(base: Path, recipe: SftRecipe, method: Method) -> tuple[Any, Any]:
     kind = torch.float32 if method == "full" else getattr(torch, recipe.weights)
     more = _four_bit() if method == "qlora" else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base)  # type: ignore[no-untyped-call]
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=kind, attn_implementation=recipe.attention, **more)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=kind, attn_implementation=recipe.attention, **more)
     except (OSError, ValueError, RuntimeError, ImportError) as problem:
         raise ModelError(
             f"the base in {base} cannot be loaded: {str(problem).splitlines()[0]}", hint="is the folder whole, and its library installed?"
@@ -57,7 +57,7 @@ def _adapter(model: Any, recipe: SftRecipe, method: Method) -> Any:
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     if method == "qlora":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+        model = cast(Any, prepare_model_for_kbit_training)(model, use_gradient_checkpointing=False)
     lora = recipe.lora
     targets = list(lora.targets) or "all-linear"
     how = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM")
@@ -98,4 +98,4 @@ def merge(base: Path, adapter: Path, folder: Path, weights: str) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, weights))
-    save(adapted(model, adapter, merged=True), AutoTokenizer.from_pretrained(adapter), folder)  # type: ignore[no-untyped-call]
+    save(adapted(model, adapter, merged=True), AutoTokenizer.from_pretrained(adapter), folder)

@@ -33,7 +33,7 @@ class States:
     write: Write = torch.save
 
     @property
-    def list(self) -> Path:
+    def told(self) -> Path:
         return self.folder / "states.json"
 
     def load(self) -> dict[str, Any] | None:
@@ -66,7 +66,7 @@ class States:
                 os.fsync(stream.fileno())
             beside.replace(path)
             names = [n for n in self.names() if n["step"] < step] + [{"step": step, "file": path.name, "sha256": file_digest(path)}]
-            write_text(self.list, json.dumps({"inputs": self.inputs, "states": names[-KEPT:]}, indent=1))
+            write_text(self.told, json.dumps({"inputs": self.inputs, "states": names[-KEPT:]}, indent=1))
         except (OSError, RuntimeError) as problem:  # torch's writer says RuntimeError when the disk is full
             beside.unlink(missing_ok=True)
             raise ModelError(
@@ -77,10 +77,10 @@ class States:
             old.unlink(missing_ok=True)
 
     def names(self) -> list[dict[str, Any]]:
-        if not self.list.exists():
+        if not self.told.exists():
             return []
         try:
-            told = json.loads(self.list.read_text(encoding="utf-8"))
-            return list(told["states"]) if told["inputs"] == self.inputs else []
+            found = json.loads(self.told.read_text(encoding="utf-8"))
+            return list(found["states"]) if found["inputs"] == self.inputs else []
         except (ValueError, KeyError, TypeError) as problem:
-            raise ModelError(f"{self.list} is damaged", hint="train into another folder") from problem
+            raise ModelError(f"{self.told} is damaged", hint="train into another folder") from problem

@@ -35,8 +35,8 @@ class Trackers:
     def _tensorboard(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
-        self._tell.append(lambda figures, step: [writer.add_scalar(n, v, step) for n, v in figures.items()])  # type: ignore[no-untyped-call]
+        writer: Any = SummaryWriter(str(folder / "tensorboard"))
+        self._tell.append(lambda figures, step: [writer.add_scalar(n, v, step) for n, v in figures.items()])
         self._close.append(writer.close)
 
     def _wandb(self, recipe: SftRecipe, folder: Path) -> None:
