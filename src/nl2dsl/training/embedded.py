@@ -493,6 +493,7 @@ class _Run:
             "held_out_connectors": list(self.held_out),
             "residual_share": RESIDUAL_SHARE,
             "novelty": NOVELTY,
+            "start": self.start_digests,
             "corpus": self.digests,
             "recipe": {name: value for name, value in asdict(self.recipe).items() if name not in HERE},
             "seconds": {name: round(value) for name, value in seconds.items()},
