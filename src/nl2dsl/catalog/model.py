@@ -61,8 +61,9 @@ class Output:
 class Operation:
     """One callable thing. `kind` is trigger | action | any (a foreign catalog may not say).
 
-    `batch` marks a trigger that delivers a list and is split on; `split` is the key of that list below the body, "" where the body is the list itself, None where there
-    is none; `method` and `path` (with `{parameters}`) are those of its request, '' where they are not known; `definition_type`/`definition_kind` are those of built-ins; `verified` is False when the id is likely but not sure.
+    `batch` marks a trigger that delivers a list and is split on; `split` is the key of that list below the body, "" where the body is the list itself,
+    None where there is none; `method` and `path` (with `{parameters}`) are those of its request, '' where they are not known;
+    `definition_type`/`definition_kind` are those of built-ins; `verified` is False when the id is likely but not sure.
     """
 
     connector: str
