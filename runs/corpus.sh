@@ -1,7 +1,6 @@
 #!/bin/sh
 # The default corpus, from nothing to its card:            runs/corpus.sh [FOLDER]
 # With PROOF=1 it is built twice more, once killed five times at random and resumed each time, and all of them must be the same, byte for byte.
-# Measured: docs/results.md, "The default corpus".
 set -eu
 out=${1:-build/corpus}
 bin=${BIN:-.venv/bin}
