@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -216,14 +213,6 @@ def test_what_was_trained_answers_requests(done: Path) -> None:
     assert outcome.facts.model.startswith("hf:mistral-lora@") and outcome.facts.tokens["completion"] > 0
 
 
-def child(folder: Path, **more: Any) -> subprocess.Popen[bytes]:
-    code = (
-        "import sys, torch; sys.path.insert(0, 'tests'); torch.set_num_threads(1)\nimport tuning; from pathlib import Path\n"
-        f"from nl2dsl.training.sft.run import train_recipe\ntrain_recipe(tuning.recipe(Path({str(folder)!r}), **{more!r}))"
-    )
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
-
-
 class Killed(BaseException):
     """Stands for kill -9: nothing catches it."""
 
@@ -254,18 +243,6 @@ def test_a_killed_training_goes_on_bit_for_bit(method: Any, step: int, tmp_path:
     name = "adapter_model.safetensors" if method == "lora" else "model.safetensors"
     assert (straight / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert figures(straight) == figures(tmp_path / "again")
-
-
-def test_a_process_that_is_killed_goes_on(tmp_path: Path) -> None:
-    tuning.corpus(tmp_path / "corpus")
-    process = child(tmp_path, steps=400, every=400, checkpoint=1)
-    listed = tmp_path / "out" / "training" / "1-lora" / "states.json"
-    while process.poll() is None and not listed.exists():
-        threading.Event().wait(0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    state = States(listed.parent, json.loads(listed.read_text(encoding="utf-8"))["inputs"]).load()
-    assert state is not None and state["step"] >= 1
 
 
 def test_training_ends_when_it_gets_no_better_and_keeps_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
