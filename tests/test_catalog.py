@@ -517,3 +517,16 @@ def test_titles_written_by_hand_are_of_known_operations() -> None:
     rows = build.read_rows(Path(__file__).parents[1] / build.TITLES)
     assert len(rows) >= 250
     assert [r["operation"] for r in rows if r["operation"] not in builtin()] == []
+
+
+def test_a_list_that_knows_triggers_means_actions_by_the_rest(tmp_path: Path) -> None:
+    rows = [
+        {"id": "mail-new", "description": "When a mail arrives"},
+        {"id": "mail-send", "description": "Send a mail"},
+        {"id": "free", "kind": "any"},
+    ]
+    path = tmp_path / "list.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert {o.id: o.kind for o in load(path)} == {"mail-new": "trigger", "mail-send": "action", "free": "any"}
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows[1:]))
+    assert {o.id: o.kind for o in load(path)} == {"mail-send": "any", "free": "any"}

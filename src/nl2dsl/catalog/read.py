@@ -47,6 +47,7 @@ class Gathering:
     connectors: dict[str, Connector] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     documents: dict[str, Found] = field(default_factory=dict)
+    guessed: set[str] = field(default_factory=set)  # operations of lines that say no kind and show none
 
     def claimed(self, read: Found) -> Found:
         """The document under a connector id of its own: two files may both be called after `api.json`, or after folders that differ in case only."""
@@ -135,6 +136,8 @@ def gather(
 
 
 def _catalog_of(found: Gathering, with_builtin: bool) -> Catalog:
+    if any(o.kind == "trigger" for o in found.operations.values()):  # a list that knows triggers means actions by the rest
+        found.operations |= {id: replace(found.operations[id], kind="action") for id in found.guessed if found.operations[id].kind == "any"}
     if not with_builtin:
         return Catalog(found.operations, found.connectors.values(), found.warnings)
     rows, connectors = _shipped()
@@ -318,7 +321,10 @@ def _read_row(row: object, where: str, found: Gathering) -> None:
                 row["connector"], str(row.get("title") or row["connector"]), _texts(row, "nicknames"), row.get("verified") is not False
             )
         else:
-            found.add(operation_of_row(row), where)
+            operation = operation_of_row(row)
+            found.add(operation, where)
+            if operation.kind == "any" and "kind" not in row:
+                found.guessed.add(operation.id)
     except CatalogError as e:
         found.warnings.append(f"{where}: {e}")
 

@@ -150,7 +150,9 @@ def _generate_options(p: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print the whole outcome as one JSON object: flow, workflow, operations, missing values, timings"
     )
     catalog_options(p)
-    p.add_argument("--engine", metavar="ENGINE", default="embedded", help="what writes the flow: embedded (default), openai:URL#MODEL, hf:FOLDER or replay:FILE")
+    p.add_argument(
+        "--engine", metavar="ENGINE", default="embedded", help="what writes the flow: embedded (default), openai:URL#MODEL, hf:FOLDER or replay:FILE"
+    )
     p.add_argument(
         "--constrain",
         choices=("typed", "grammar", "none"),

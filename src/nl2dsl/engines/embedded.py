@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.catalog.read import builtin
+from nl2dsl.catalog.read import PLATFORM, builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
 from nl2dsl.decoding.tables import Floats, Tables, assemble, build
 from nl2dsl.errors import EngineError, ModelError
@@ -147,7 +147,10 @@ class Embedded:
         shown = learned[np.abs(learned).sum(axis=1) > 0]
         average = shown.mean(axis=0) if len(shown) else np.zeros(WIDTH, dtype=np.float32)
         keys = tables.operations + np.vstack([learned, average])[rows]
-        return Vocabulary(tables, np.ascontiguousarray(keys.T), (np.array(rows) < 0).astype(np.float32) * np.float32(self.card.get("novelty", 0.0)))
+        new = np.array(rows) < 0
+        # between new and known operations the bonus is a balance; in a catalog of new ones it would only weigh against the platform's own
+        mixed = any(not n and o.connector not in PLATFORM for n, o in zip(new, tables.list, strict=True))
+        return Vocabulary(tables, np.ascontiguousarray(keys.T), new.astype(np.float32) * np.float32(self.card.get("novelty", 0.0) if mixed else 0.0))
 
     def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Floats | None = None) -> EmbeddedScorer:
         """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is what `retrieve` gave for it, if it was asked before."""
