@@ -136,8 +136,6 @@ def gather(
 
 
 def _catalog_of(found: Gathering, with_builtin: bool) -> Catalog:
-    if any(o.kind == "trigger" for o in found.operations.values()):  # a list that knows triggers means actions by the rest
-        found.operations |= {id: replace(found.operations[id], kind="action") for id in found.guessed if found.operations[id].kind == "any"}
     if not with_builtin:
         return Catalog(found.operations, found.connectors.values(), found.warnings)
     rows, connectors = _shipped()
@@ -197,6 +195,8 @@ def _read_source(source: Source, found: Gathering) -> Report:
     if not fresh.operations:
         hint = "its `paths` hold no operation" if fresh.connectors else _SHAPE
         return Report(source.name, reason=fresh.warnings[0] if fresh.warnings else f"{source.name}: no operation in it", hint=hint)
+    if any(o.kind == "trigger" for o in fresh.operations.values()):  # a list that knows triggers means actions by the rest
+        fresh.operations |= {id: replace(fresh.operations[id], kind="action") for id in fresh.guessed if fresh.operations[id].kind == "any"}
     for operation in fresh.operations.values():
         found.add(operation, source.name)
     found.connectors.update(fresh.connectors)
