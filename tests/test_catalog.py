@@ -144,7 +144,7 @@ def test_lines_with_an_id_and_a_description_are_enough(tmp_path: Path) -> None:
     assert catalog.warnings == ()
     assert catalog.operations["crm.OnDealWon"].kind == "trigger"
     assert catalog.operations["crm.OnDealWon"].summary == "Fires when a deal is won"
-    assert catalog.operations["crm.CloseDeal"].kind == "any"
+    assert catalog.operations["crm.CloseDeal"].kind == "action"  # the list knows a trigger
     assert catalog.operations["crm.CloseDeal"].title == "Close a deal"
     assert (catalog.operations["Some Op/1.0"].connector, catalog.operations["Some Op/1.0"].name) == ("", "Some Op/1.0")
     assert catalog.operations["plain"].connector == ""
