@@ -132,8 +132,8 @@ def test_a_cap_is_never_passed_and_what_does_not_fit_is_told(tmp_path: Path, rem
         assert made.report.spent + made.report.lost <= Decimal("0.02")
         over = [a for a in found if isinstance(a, Unanswered)]
         assert over and all(a.reason == "the cap of $0.02 leaves no room for it" for a in over)
-        one = Budget.of(settings).most(asks(1)[0])
-        assert made.report.spent + made.report.lost + one > Decimal("0.02")  # not one more would have fitted
+        most = max(Budget.of(settings).most(ask) for ask in asks(150))
+        assert made.report.spent + made.report.lost + most >= Decimal("0.02")  # the largest would not have fitted, or just so
         before = len(over)
         found, _ = consult(recipe(host, cap=0.04), tmp_path / "j.jsonl", asks(150))
         assert sum(isinstance(a, Unanswered) for a in found) < before

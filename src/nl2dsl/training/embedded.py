@@ -106,7 +106,7 @@ class GeneratorRecipe:
     """Of the decoder and its heads."""
     encoder_share: float = 0.125
     """The learning rate of the encoder, which is trained already, as a share of the decoder's."""
-    requests: int = 3
+    requests: int = 4
     """How often each written request occurs, against once for a sampled one."""
     every: int = 500
     """Steps between two evaluations."""
