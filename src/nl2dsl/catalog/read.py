@@ -323,7 +323,7 @@ def _read_row(row: object, where: str, found: Gathering) -> None:
         else:
             operation = operation_of_row(row)
             found.add(operation, where)
-            if operation.kind == "any" and "kind" not in row:
+            if operation.kind == "any" and isinstance(row, Mapping) and "kind" not in row:
                 found.guessed.add(operation.id)
     except CatalogError as e:
         found.warnings.append(f"{where}: {e}")

@@ -50,8 +50,8 @@ def route_of(id: str, operation: Operation | None = None) -> Route | None:
 
 
 def _own(operation: Operation) -> Route:
-    places = {place: tuple(p.name for p in operation.parameters if p.place == place) for place in ("twice", "query", "header")}
-    return Route(operation.method, operation.path, **places)
+    twice, query, header = (tuple(p.name for p in operation.parameters if p.place == place) for place in ("twice", "query", "header"))
+    return Route(operation.method, operation.path, twice=twice, query=query, header=header)
 
 
 def split_of(operation: Operation) -> str | None:
