@@ -623,3 +623,11 @@ def test_the_benchmarks_say_what_they_did(tmp_path: Path, capsys: pytest.Capture
     assert "type: repo:certified/Shop Do n: importer 'integer', facts 'string'" in printed and "type: 1 explained: no type" in printed
     assert fuzz_import.main(["--count", "3", "--keep", str(tmp_path)]) == 0
     assert "crashed       0" in capsys.readouterr().out
+
+
+def test_a_title_that_is_cut_at_a_space_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    spec = {"swagger": "2.0", "info": {"title": "Long"}, "paths": {"/a": {"get": {"operationId": "A", "summary": "word " * 60, "responses": {}}}}}
+    (tmp_path / "long.json").write_text(json.dumps(spec))
+    first = load(tmp_path / "long.json")
+    write(first, tmp_path / "out.jsonl")
+    assert load(tmp_path / "out.jsonl").digest == first.digest

@@ -100,7 +100,7 @@ def _operation(given: Json, connector: Connector, warnings: dict[str, None]) -> 
         connector.name,
         name,
         "action",
-        title=title[:200],
+        title=title[:200].strip(),
         summary=first_sentence(text(tool, "description")) or summary_of(title[:200], "action", connector.title),
         parameters=tuple(parameters.values()),
         outputs=outputs,

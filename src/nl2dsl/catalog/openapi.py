@@ -117,7 +117,7 @@ class _Reader:
     def operation(self, name: str, raw: Json, item: Json, method: str, route: str) -> Operation:
         trigger = text(raw, "x-ms-trigger").lower()
         kind = "trigger" if trigger else "action"
-        title = text(raw, "summary")[:200] or title_of(name, kind)
+        title = text(raw, "summary")[:200].strip() or title_of(name, kind)
         parameters: dict[str, Parameter] = {}
         for p in self.parameters(raw, item):
             if len(parameters) >= KEYS and p.name not in parameters:
