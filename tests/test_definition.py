@@ -818,3 +818,9 @@ def test_real_flows_settle_and_can_be_written_as_text() -> None:
         flow = decompile(definition, CATALOG)
         assert chained(flow) == flow
         assert parse(unparse(flow))[0] == flow
+
+
+def test_a_case_that_is_no_object_passes_through() -> None:
+    actions = {"S": {"type": "Switch", "expression": "@1", "cases": {"A": "text"}, "runAfter": {}}}
+    flow = decompile({"triggers": {"manual": {"type": "Request", "kind": "Button", "inputs": {}}}, "actions": actions}, builtin())
+    assert compile(flow, builtin())["actions"] == actions

@@ -490,7 +490,7 @@ def _dict(value: Any) -> Json:
 
 def _levels(action: Json) -> list[Json]:
     """The non-empty levels inside a container, in the order in which `walk` meets them."""
-    holders = [action, _dict(action.get("else")), *_dict(action.get("cases")).values(), _dict(action.get("default"))]
+    holders = [action, _dict(action.get("else")), *map(_dict, _dict(action.get("cases")).values()), _dict(action.get("default"))]
     return [holder["actions"] for holder in holders if holder.get("actions")]
 
 
