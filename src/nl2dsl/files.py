@@ -7,6 +7,7 @@ problems at once. A file that is written appears only when it is whole.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,12 @@ from nl2dsl.errors import CorpusError, UsageError
 STANDARD = "-"
 _SHOWN = 5  # problems of one file that are told one by one
 _UNPACKED = 1 << 30  # bytes of a packed file; more is no text of ours
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file as it lies there; `OSError` when it cannot be opened."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_bytes(path: str | Path) -> bytes:

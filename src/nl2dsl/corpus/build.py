@@ -37,7 +37,7 @@ from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.errors import CorpusError
 from nl2dsl.example import Example, write
-from nl2dsl.files import write_text
+from nl2dsl.files import digest_of, write_text
 
 HELD_OUT = (
     "shared_intercom", "shared_insightly", "shared_pinterest", "shared_muhimbi", "shared_cognitoforms", "shared_plumsailforms", "shared_shifts", "shared_azurevm",
@@ -282,7 +282,7 @@ def _requests(work: stages.Stages, recipe: CorpusRecipe) -> None:
         *sorted(wording.FOLDER.glob("*.json*")),
     ]
     settings = {k: v for k, v in _told(recipe).items() if k not in (*_STAGES, *_HOW)}
-    key = [settings, [hashlib.sha256(p.read_bytes()).hexdigest() for p in sources]]
+    key = [settings, [digest_of(p) for p in sources]]
     kept = work.out / "making"
     work.stage("requests", key, [f"{split}.jsonl" for split in stages.SPLITS], lambda: {"counts": _requested(recipe, work.catalog, kept)})
     shutil.rmtree(kept, ignore_errors=True)

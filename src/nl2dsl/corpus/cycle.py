@@ -25,6 +25,7 @@ from nl2dsl.errors import ModelError
 from nl2dsl.evaluation.execution import compare
 from nl2dsl.evaluation.metrics import flow_similarity
 from nl2dsl.example import Example
+from nl2dsl.files import digest_of
 
 Writes = Callable[[str], str]
 
@@ -100,7 +101,7 @@ def model_digest(recipe: CycleRecipe) -> str:
 
     card = (Path(recipe.model) if recipe.model else SHIPPED) / "card.json"
     try:
-        return hashlib.sha256(card.read_bytes()).hexdigest()
+        return digest_of(card)
     except OSError as problem:
         raise ModelError(
             f"no model for the cycle check: {card} is not there", hint="`cycle.model` is the folder of a model, or leave out [cycle]"

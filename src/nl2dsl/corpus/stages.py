@@ -36,7 +36,7 @@ from nl2dsl.dsl.text import parse
 from nl2dsl.dsl.tree import Flow
 from nl2dsl.errors import CorpusError, Nl2DslError
 from nl2dsl.example import Example, read, write
-from nl2dsl.files import read_text, write_rows, write_text
+from nl2dsl.files import digest_of, read_text, write_rows, write_text
 
 SPLITS = ("train", "validation", "test", "unseen")
 # curated validation rows are not among these: they share skeletons with training on purpose, because they measure fit, not transfer
@@ -545,10 +545,7 @@ def _sha(text: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return digest_of(path) if path.is_file() else ""
 
 
 def _note(path: Path) -> dict[str, Any] | None:

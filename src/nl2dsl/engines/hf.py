@@ -16,6 +16,7 @@ from typing import Any, cast
 from nl2dsl import prompts
 from nl2dsl.engines import Completion
 from nl2dsl.errors import EngineError, ModelError
+from nl2dsl.files import digest_of
 from nl2dsl.prompts import Message, Prompt, Shot
 
 CARD = "card.json"
@@ -58,17 +59,12 @@ def template_digest(tokenizer: Any) -> str:
 # --- digests -------------------------------------------------------------------------------------------------------------------
 
 
-def file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def weights_digest(folder: Path) -> str:
     """Identity of a model folder: sha256 over names and contents of weights, configuration and tokenizer. Raises `ModelError` when there are no weights."""
     found = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
     if not any(path.suffix == ".safetensors" for path in found):
         raise ModelError(f"no weights in {folder}", hint="a model is a folder in the layout of transformers, with *.safetensors")
-    return hashlib.sha256("".join(f"{path.name} {file_digest(path)}\n" for path in found).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{path.name} {digest_of(path)}\n" for path in found).encode()).hexdigest()
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -89,7 +85,7 @@ def verify(folder: Path, card: dict[str, Any]) -> None:
         path = folder / name
         if not path.exists():
             raise ModelError(f"{folder}: the file `{name}` is missing", hint="copy the whole folder again")
-        if file_digest(path) != digest:
+        if digest_of(path) != digest:
             raise ModelError(f"{path} is not the file of the card: its digest differs", hint="the file is damaged or changed: copy the folder again")
     if card["prompt"] != prompts.digest():
         raise ModelError(

@@ -34,7 +34,7 @@ from nl2dsl.errors import EngineError, RunError
 from nl2dsl.evaluation import cases as casework
 from nl2dsl.evaluation.cases import Case
 from nl2dsl.evaluation.writers import Choice, Writer, open_writer
-from nl2dsl.files import read_text, write_rows, write_text
+from nl2dsl.files import digest_of, read_text, write_rows, write_text
 
 FORMAT = 1
 BUDGETS = (16, 32, 64, 128)
@@ -325,7 +325,7 @@ def _finish(folder: Path, head: dict[str, Any]) -> None:
         "outcomes": dict(sorted(Counter(a["outcome"] for a in made).items())),
         "not_answered": sum(_unanswered(a) for a in made),
         "seconds": round(sum(a.get("seconds", {}).get("total", 0.0) for a in made), 3),
-        "digests": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in ("cases.jsonl", "answers.jsonl")},
+        "digests": {n: digest_of(folder / n) for n in ("cases.jsonl", "answers.jsonl")},
     }
     write_text(folder / "card.json", json.dumps(card, indent=1) + "\n")
 
@@ -371,7 +371,7 @@ def load(folder: str | Path, partial: bool = False) -> Run:
     found = answers(path, rows) if path.exists() else []
     if not found:
         raise RunError(f"{place}: no answers in it", hint="run it again")
-    if finished and hashlib.sha256(path.read_bytes()).hexdigest() != _json(place / "card.json").get("digests", {}).get("answers.jsonl"):
+    if finished and digest_of(path) != _json(place / "card.json").get("digests", {}).get("answers.jsonl"):
         raise RunError(f"{path}: changed since the run ended", hint="the folder is damaged: run it again with another `out`")
     return Run(place, str(head.get("name") or place.name), head, {c.id: c for c in rows}, found, finished)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nl2dsl.decoding.search import Constrain
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.evaluation.cases import Case
-from nl2dsl.files import read_rows
+from nl2dsl.files import digest_of, read_rows
 
 if TYPE_CHECKING:
     from nl2dsl.catalog.model import Catalog
@@ -169,7 +169,6 @@ def _asked(generate: Callable[..., Outcome]) -> Answer:
 
 def _recorded(path: str, catalog: Catalog) -> Writer:
     """Answers that are there already."""
-    import hashlib
 
     rows = [line.row for line in read_rows(path, {"outcome": str})]
     by_id = {str(row["id"]): row for row in rows if row.get("id") is not None}
@@ -183,4 +182,4 @@ def _recorded(path: str, catalog: Catalog) -> Writer:
             )
         return found
 
-    return Writer(f"answers:{path}", hashlib.sha256(Path(path).read_bytes()).hexdigest(), catalog, answer)
+    return Writer(f"answers:{path}", digest_of(Path(path)), catalog, answer)

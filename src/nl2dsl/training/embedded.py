@@ -45,7 +45,7 @@ from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
-from nl2dsl.files import write_text
+from nl2dsl.files import digest_of, write_text
 from nl2dsl.training import export, generator, memory, minilm, retriever, scoring
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
@@ -173,20 +173,8 @@ def _quiet() -> None:
 # --- digests -------------------------------------------------------------------------------------------------------------------
 
 
-def _sha256(*data: bytes) -> str:
-    hashed = hashlib.sha256()
-    for part in data:
-        hashed.update(part)
-    return hashed.hexdigest()
-
-
-def _of_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _of_values(*values: Any) -> str:
-    return _sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode())
+    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 # --- data ----------------------------------------------------------------------------------------------------------------------
@@ -290,11 +278,11 @@ class _Run:
     def start_digests(self) -> list[str]:
         """What the training goes on from, by content."""
         names = ("retriever/model.safetensors", "encoder.pt", "writer.pt")
-        return [_of_file(self.start / name) for name in names if (self.start / name).exists()] if self.start else []
+        return [digest_of(self.start / name) for name in names if (self.start / name).exists()] if self.start else []
 
     def _digest(self, path: Path) -> str:
         if path.exists():
-            return _of_file(path)
+            return digest_of(path)
         if path.name == "model.safetensors":
             raise ModelError(f"no weights in {path.parent}: there is no {path.name}", hint="`base` is a folder in the layout of transformers")
         if path.name == WORDS:
@@ -310,14 +298,14 @@ class _Run:
         tuned = self._stage(
             "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
         )
-        weights = _of_file(self.out / "retriever" / "model.safetensors")
+        weights = digest_of(self.out / "retriever" / "model.safetensors")
         self._stage("tables", _of_values(weights, self.catalog.digest), [self.out / "tables.npz"], self._tables)
         self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
         inputs = _of_values(data, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
         results = {"retriever": tuned, "generator": trained}
         shipped = [self.model / "card.json", *(self.model / f"{name}.xml" for name in ("encoder", "retriever", "decoder"))]
-        made = _of_values(inputs, *(_of_file(self.out / f"{name}.pt") for name in ("encoder", "writer")), str(self.model))
+        made = _of_values(inputs, *(digest_of(self.out / f"{name}.pt") for name in ("encoder", "writer")), str(self.model))
         self._stage("export", made, shipped, lambda inputs: self._export(results))
         self.journal.log(f"the model is in {self.model} ({time.monotonic() - began:.0f} s)")
         return self.model
@@ -499,7 +487,7 @@ class _Run:
             "seconds": {name: round(value) for name, value in seconds.items()},
             "validation": _rounded(validation),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-            "files": {path.name: _of_file(path) for path in sorted(folder.iterdir()) if path.name != "card.json"},
+            "files": {path.name: digest_of(path) for path in sorted(folder.iterdir()) if path.name != "card.json"},
         }
         write_text(folder / "card.json", json.dumps(card, indent=1) + "\n")
 

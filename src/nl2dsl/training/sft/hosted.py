@@ -26,7 +26,7 @@ from nl2dsl.engines import Completion
 from nl2dsl.engines.openai import KEY
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.example import Example
-from nl2dsl.files import read_rows, write_rows, write_text
+from nl2dsl.files import digest_of, read_rows, write_rows, write_text
 from nl2dsl.prompts import Prompt
 from nl2dsl.textual import TextGenerator
 from nl2dsl.training.sft.rows import examples, offered
@@ -211,7 +211,7 @@ def _card(recipe: HostedRecipe, files: tuple[Path, Path], job: dict[str, Any]) -
         "base": {"name": recipe.base},
         "prompt": prompts.digest(),
         "catalog": catalogs.builtin().digest,
-        "data": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "data": {path.name: digest_of(path) for path in files},
         "trained_tokens": job.get("trained_tokens"),
         "recipe": asdict(recipe),
         "job": job["id"],

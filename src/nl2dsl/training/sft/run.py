@@ -25,7 +25,7 @@ from nl2dsl.engines.hf import Text
 from nl2dsl.errors import ModelError, RecipeError
 from nl2dsl.evaluation import metrics
 from nl2dsl.example import Example
-from nl2dsl.files import write_text
+from nl2dsl.files import digest_of, write_text
 from nl2dsl.outcome import Authored, Failed
 from nl2dsl.prompts import Shot
 from nl2dsl.textual import TextGenerator
@@ -251,7 +251,7 @@ def _near(recipe: SftRecipe) -> Examples:
 
 
 def _file(path: Path) -> str:
-    return hf.file_digest(path) if path.exists() else ""
+    return digest_of(path) if path.exists() else ""
 
 
 def _seen_from(out: Path, base: Path, name: str) -> str:

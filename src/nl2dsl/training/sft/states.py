@@ -16,9 +16,8 @@ from typing import Any
 
 import torch
 
-from nl2dsl.engines.hf import file_digest
 from nl2dsl.errors import ModelError
-from nl2dsl.files import write_text
+from nl2dsl.files import digest_of, write_text
 
 KEPT = 2
 Write = Callable[[Any, Any], None]  # a value and a stream
@@ -43,7 +42,7 @@ class States:
             return None
         last, path = names[-1], self.folder / names[-1]["file"]
         before = f"; {names[-2]['file']} (step {names[-2]['step']}) is the one before it" if len(names) > 1 else ""
-        if file_digest(path) != last["sha256"]:
+        if digest_of(path) != last["sha256"]:
             raise ModelError(
                 f"the checkpoint {path} is damaged{before}",
                 hint=f"remove {path}: training then goes on from {'the one before' if before else 'the start'}",
@@ -65,7 +64,7 @@ class States:
                 stream.flush()
                 os.fsync(stream.fileno())
             beside.replace(path)
-            names = [n for n in self.names() if n["step"] < step] + [{"step": step, "file": path.name, "sha256": file_digest(path)}]
+            names = [n for n in self.names() if n["step"] < step] + [{"step": step, "file": path.name, "sha256": digest_of(path)}]
             write_text(self.told, json.dumps({"inputs": self.inputs, "states": names[-KEPT:]}, indent=1))
         except (OSError, RuntimeError) as problem:  # torch's writer says RuntimeError when the disk is full
             beside.unlink(missing_ok=True)
