@@ -6,7 +6,6 @@ In: arguments. Out: what the recipe names; the name of a folder on stdout; an ex
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from nl2dsl.cli.common import (
     DONE,
@@ -14,9 +13,6 @@ from nl2dsl.cli.common import (
     Verb,
     say,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def corpus(args: Arguments) -> int:

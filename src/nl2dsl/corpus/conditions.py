@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from nl2dsl.corpus.values import People
-from nl2dsl.dsl.sketch import Condition, Test
+from nl2dsl.dsl.sketch import NEGATED, Condition, Test
 
 _NUMBERS = (
     "amount", "total", "price", "cost", "quantity", "score", "rating", "budget", "hours", "stock", "discount", "order value", "invoice total",
@@ -102,7 +102,6 @@ WORDS = (
     "meeting",
 )
 _ENDINGS = (".pdf", ".xlsx", ".docx", ".csv", ".zip", ".jpg", ".png")
-_AT_HOME = {"==": "!=", "!=": "==", ">": "<=", "<": ">=", ">=": "<", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ def _numeric(rng: Random, field: str) -> Tested:
     words, n = _amount(rng, bool(_MONEY.search(field)))
     the = rng.choice((f"the {field}", f"the {field}", field, f"its {field}"))
     clause = rng.choice(_COMPARE[operator]).format(the=the, v=words)
-    opposite = _AT_HOME[operator]
+    opposite = NEGATED[operator]
     unless = rng.choice(_COMPARE[opposite]).format(the=f"the {field}", v=words)
     return Tested(clause, f"{field} {operator} {words}", Test("compare", field, operator, n), "", unless, Test("compare", field, operator, n))
 

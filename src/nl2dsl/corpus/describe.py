@@ -17,6 +17,7 @@ from nl2dsl.catalog.model import Catalog, Parameter, split_id
 from nl2dsl.corpus import synonyms
 from nl2dsl.corpus.teacher import Answer, Ask, Declined
 from nl2dsl.dsl import tree
+from nl2dsl.dsl.sketch import NEGATED
 from nl2dsl.dsl.tree import (
     Array,
     Binary,
@@ -430,8 +431,8 @@ def said(e: Expression) -> str:
             return _compared(operator, e.left, e.right)
         case Not(operand=Function(name="empty", arguments=(inner, *_))):
             return f"{said(inner)} is not empty"
-        case Not(operand=Binary(operator=operator) as inner) if operator in _NEGATED:
-            return _compared(_NEGATED[operator], inner.left, inner.right)
+        case Not(operand=Binary(operator=operator) as inner) if operator in NEGATED:
+            return _compared(NEGATED[operator], inner.left, inner.right)
         case Not():
             return f"it is not the case that {said(e.operand)}"
         case Function():
@@ -440,9 +441,6 @@ def said(e: Expression) -> str:
             return f"the {named(e)}"
         case _:
             return "the result"
-
-
-_NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def _compared(operator: str, left: Expression, right: Expression) -> str:

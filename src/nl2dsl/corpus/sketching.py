@@ -19,7 +19,7 @@ from nl2dsl.corpus.describe import PLUMBING, named, sayable, title
 from nl2dsl.corpus.schedules import DAYS
 from nl2dsl.corpus.tasks import Item, facts
 from nl2dsl.dsl import sketch, tree
-from nl2dsl.dsl.sketch import Choose, Condition, Each, Node, Repeat, Scalar, Sketch, Step, Test, Value, When
+from nl2dsl.dsl.sketch import NEGATED, Choose, Condition, Each, Node, Repeat, Scalar, Sketch, Step, Test, Value, When
 from nl2dsl.dsl.text import parse
 from nl2dsl.dsl.tree import (
     Array,
@@ -55,7 +55,6 @@ _UNITS = {
     "Month": r"month",
     "Year": r"year|annual",
 }
-_NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _SAME = frozenset(("toLower", "toUpper", "trim", "string", "int", "float", "first", "coalesce"))  # of a value: said like the value
 _OUTCOMES = frozenset(("outcome", "selectedoption", "response"))
@@ -170,15 +169,15 @@ class _Teller:
         match e:
             case Not(operand=Not(operand=inner)):
                 return self.test(inner)
-            case Not(operand=Binary(operator=operator) as inner) if operator in _NEGATED:
-                return self.compare(_NEGATED[operator], inner.left, inner.right)
+            case Not(operand=Binary(operator=operator) as inner) if operator in NEGATED:
+                return self.compare(NEGATED[operator], inner.left, inner.right)
             case Not(operand=Function(name="empty", arguments=(inner,))):
                 return self.empty(inner, "!=")
             case Function(name="empty", arguments=(inner,)):
                 return self.empty(inner, "==")
             case Function(name="contains" | "startsWith" | "endsWith" as operator, arguments=(left, right)):
                 return Test("compare", self.left(left), operator, self.right(right))
-            case Binary(operator=operator) if operator in _NEGATED:
+            case Binary(operator=operator) if operator in NEGATED:
                 return self.compare(operator, e.left, e.right)
             case _:
                 raise Unsaid("a condition")

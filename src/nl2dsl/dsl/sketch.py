@@ -19,6 +19,7 @@ Scalar = str | int | float | bool
 Value = Scalar | tuple[Scalar, ...]
 
 OPERATORS = ("==", "!=", ">=", "<=", ">", "<", "contains", "startsWith", "endsWith")
+NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)

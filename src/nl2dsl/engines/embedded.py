@@ -60,7 +60,7 @@ class Embedded:
             self.tokenizer.enable_truncation(MAX_TOKENS)
             with np.load(folder / "words.npz") as stored:
                 self._words, self._scales = stored["words"], stored["words.scale"]
-            self._inputs = _dense(folder / "inputs.npz")
+            self.inputs = _dense(folder / "inputs.npz")  # input layers and biases of the decoder, by name
             core = ov.Core()
             # float32 arithmetic: the flow must not depend on the machine; the graphs are small enough that bf16 would gain little
             settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(min(4, os.cpu_count() or 1))}
@@ -79,11 +79,6 @@ class Embedded:
         for path in sorted(self.folder.iterdir()):
             hashed.update(path.name.encode() + path.read_bytes())
         return hashed.hexdigest()
-
-    @property
-    def inputs(self) -> dict[str, NDArray[Any]]:
-        """Input layers and biases of the decoder, by name."""
-        return self._inputs
 
     @property
     def residual(self) -> Floats:
@@ -181,17 +176,17 @@ class EmbeddedScorer:
         best = np.argpartition(-scores, k - 1)[:k]
         self.candidates = best[np.argsort(-scores[best], kind="stable")]
         offered = np.concatenate([vocabulary.tables.operations[self.candidates], scores[self.candidates, None]], axis=1)
-        self._waiting: list[Floats] = [self._layer("query_in", hidden), self._layer("candidate_in", offered), engine._inputs["symbol"][-1:]]
+        self._waiting: list[Floats] = [self._layer("query_in", hidden), self._layer("candidate_in", offered), engine.inputs["symbol"][-1:]]
 
     def _layer(self, name: str, x: Floats) -> Floats:
-        weights = self.engine._inputs
+        weights = self.engine.inputs
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]  # type: ignore[no-any-return]
 
     def _input(self, d: Decision) -> Floats:
         tables = self.vocabulary.tables
         match d.kind:
             case Kind.FIXED:
-                return self.engine._inputs["symbol"][d.index][None]  # type: ignore[no-any-return]
+                return self.engine.inputs["symbol"][d.index][None]  # type: ignore[no-any-return]
             case Kind.OPERATION:
                 self._called = d.index
                 return self._layer("operation_in", tables.operations[d.index][None])
@@ -218,12 +213,12 @@ class EmbeddedScores:
     def __init__(self, scorer: EmbeddedScorer, heads: Floats) -> None:
         self._scorer = scorer
         n = len(FIXED)
-        self.fixed: Floats = heads[:n] + scorer.engine._inputs["fixed_bias"]
+        self.fixed: Floats = heads[:n] + scorer.engine.inputs["fixed_bias"]
         self._queries = heads[n:].reshape(5, WIDTH)
 
     def operations(self) -> Floats:
         v = self._scorer.vocabulary
-        return self._queries[0] @ v.keys + v.bonus + self._scorer.engine._inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
+        return self._queries[0] @ v.keys + v.bonus + self._scorer.engine.inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
 
     def parameters(self, operation: int) -> Floats:
         t = self._scorer.vocabulary.tables

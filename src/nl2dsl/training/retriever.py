@@ -12,7 +12,8 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,31 +77,30 @@ def _negatives(gold: Sequence[Sequence[int]], siblings: dict[str, list[int]], to
     return list(wanted)
 
 
-def embed(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> torch.Tensor:
-    """(n, 384) embeddings, without gradient, longest texts first so that padding stays small."""
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    out = torch.empty(len(texts), 384)
+@contextmanager
+def _looking(model: Any) -> Iterator[None]:
+    """The model for looking things up, not for learning."""
     model.eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            ids, mask = minilm.batch(tok.encode_batch([texts[i] for i in rows]), rows=size)
-            out[rows] = minilm.pooled(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask).float()[: len(rows)]
+        yield
     model.train()
-    return out
+
+
+def embed(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> torch.Tensor:
+    """(n, 384) embeddings, without gradient."""
+    with _looking(model):
+        return encode(model, tok.encode_batch(list(texts)), size)
 
 
 def read(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
     """What each text is compared by, (1 + w, 384) each, without gradient."""
     encodings = tok.encode_batch(list(texts))
     made: list[torch.Tensor] = [torch.empty(0)] * len(texts)
-    model.eval()
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with _looking(model):
         for group in _groups(encodings, size):
             found = minilm.spans(*_states(model, [encodings[i] for i in group], size))
             for i, each in zip(group, found, strict=False):
                 made[i] = each[: 1 + len(starts(len(encodings[i].ids)))].float()
-    model.train()
     return made
 
 
@@ -142,8 +142,8 @@ def train(
     tok, model = minilm.tokenizer(start), minilm.encoder(start)
     operations = list(catalog)
     index = {o.id: i for i, o in enumerate(operations)}
-    encodings = tok.encode_batch([operation_text(o, catalog.connectors[o.connector]) for o in operations])
     texts = [operation_text(o, catalog.connectors[o.connector]) for o in operations]
+    encodings = tok.encode_batch(texts)
     model.embeddings.requires_grad_(False)  # half of the weights; kept as upstream has them, so that both shipped encoders share one word table
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.01, fused=True)
