@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
 
 from nl2dsl.engines import Completion, Engine, open_engine
-from nl2dsl.engines.openai import KEY, OpenAI
+from nl2dsl.engines.openai import KEY, LARGEST_ANSWER, Moved, OpenAI, chat, why_silent
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.prompts import Prompt
 
@@ -44,7 +44,6 @@ except ImportError:  # no POSIX locks here: two runs on one journal are then the
 
 _BUSY = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 _STOPS = frozenset((401, 402, 403, 404, 405))  # what every other request would meet too
-_LARGEST_ANSWER = 8 << 20  # bytes
 _MILLION = Decimal(1_000_000)
 
 
@@ -171,13 +170,6 @@ class Recorded:
         return Answer(made.text, False, made.prompt_tokens, made.completion_tokens)
 
 
-class _Moved(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would lose its body and might carry the key to another host."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 @dataclass
 class Host:
     """An OpenAI-compatible chat endpoint. `heard` is told the headers of every reply."""
@@ -193,7 +185,7 @@ class Host:
 
     def answer(self, ask: Ask) -> Answer:
         request = self._request(ask)
-        opener = urllib.request.build_opener(_Moved)
+        opener = urllib.request.build_opener(Moved)
         try:
             with opener.open(request, timeout=self.settings.timeout) as response:
                 self.heard(_lower(response.headers))
@@ -204,9 +196,9 @@ class Host:
                 raise self._refused(problem) from None
         except urllib.error.URLError as problem:  # the connection was never made, or ran into the timeout
             reason = problem.reason
-            raise Later(_network(reason, self.settings.timeout), charged=isinstance(reason, TimeoutError)) from None
+            raise Later(why_silent(reason, self.settings.timeout), charged=isinstance(reason, TimeoutError)) from None
         except (OSError, http.client.HTTPException) as problem:
-            raise Later(_network(problem, self.settings.timeout), charged=True) from None
+            raise Later(why_silent(problem, self.settings.timeout), charged=True) from None
         return _answer(data)
 
     def _request(self, ask: Ask) -> urllib.request.Request:
@@ -216,11 +208,7 @@ class Host:
             self.settings.tokens_key: ask.max_tokens,
             "temperature": self.settings.temperature,
         }
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nl2dsl", "Idempotency-Key": ask.digest(self.name)}
-        if os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {os.environ[KEY].strip()}"
-        address = self.url if self.url.endswith("/chat/completions") else f"{self.url}/chat/completions"
-        return urllib.request.Request(address, json.dumps(body).encode(), headers)
+        return chat(self.url, body, **{"Idempotency-Key": ask.digest(self.name)})
 
     def _refused(self, problem: urllib.error.HTTPError) -> Exception:
         said, kind = _said(problem)
@@ -255,8 +243,8 @@ def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
     promised, data = response.length, b""
     while (promised is None or len(data) < promised) and (part := response.read1(1 << 16)):
         data += part
-        if len(data) > _LARGEST_ANSWER:
-            raise OSError(f"an answer of more than {_LARGEST_ANSWER >> 20} MiB")
+        if len(data) > LARGEST_ANSWER:
+            raise OSError(f"an answer of more than {LARGEST_ANSWER >> 20} MiB")
         if time.monotonic() > deadline:
             raise TimeoutError
     if promised is not None and len(data) < promised:
@@ -299,12 +287,6 @@ def _said(problem: urllib.error.HTTPError) -> tuple[str, str]:
     if isinstance(told, dict):
         return " ".join(str(told.get("message", "")).split())[:200], str(told.get("code") or told.get("type") or "")
     return " ".join(str(told).split())[:200], ""
-
-
-def _network(reason: object, timeout: float) -> str:
-    if isinstance(reason, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    return str(getattr(reason, "strerror", None) or reason) or type(reason).__name__
 
 
 # --- what headers ask for ------------------------------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from nl2dsl.prompts import Prompt
 KEY = "NL2DSL_API_KEY"
 _BUSY = {408, 409, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT = 20.0  # seconds between two tries, also when the host asks for more
-_LARGEST_ANSWER = 8 << 20  # bytes
+LARGEST_ANSWER = 8 << 20  # bytes
 
 
-class _Moved(urllib.request.HTTPRedirectHandler):
+class Moved(urllib.request.HTTPRedirectHandler):
     """A redirected POST would lose its body and might carry the key to another host."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -76,11 +76,7 @@ class OpenAI:
             "max_tokens": max_tokens,
             "temperature": self.temperature,
         } | ({} if self.seed is None else {"seed": self.seed})
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nl2dsl"}
-        if os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {os.environ[KEY].strip()}"
-        address = self.url if self.url.endswith("/chat/completions") else f"{self.url}/chat/completions"
-        return urllib.request.Request(address, json.dumps(body).encode(), headers)
+        return chat(self.url, body)
 
     def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
         """The answer of the first try that brings one."""
@@ -96,16 +92,16 @@ class OpenAI:
                         raise EngineError(f"{self.name} answered {last}", hint=_next_step(problem.code, self)) from None
                     asked_to_wait = _seconds(problem.headers.get("Retry-After", ""))
             except (OSError, http.client.HTTPException) as problem:
-                last = _network(problem, self.timeout)
+                last = why_silent(getattr(problem, "reason", problem), self.timeout)
             if attempt + 1 < self.tries:
                 time.sleep(min(_LONGEST_WAIT, max(asked_to_wait, wait * random.uniform(0.8, 1.2))))
                 wait *= 2
         raise EngineError(f"{self.name} did not answer in {self.tries} tries: {last}", hint="is the host running, and is the address right?")
 
     def _send(self, request: urllib.request.Request) -> bytes:
-        opener = urllib.request.build_opener(_Moved)
+        opener = urllib.request.build_opener(Moved)
         with opener.open(request, timeout=self.timeout) as response:
-            data: bytes = response.read(_LARGEST_ANSWER)
+            data: bytes = response.read(LARGEST_ANSWER)
             return data
 
 
@@ -170,8 +166,20 @@ def _seconds(header: str) -> float:
         return 0.0
 
 
-def _network(problem: Exception, timeout: float) -> str:
-    reason = getattr(problem, "reason", problem)
+def chat(url: str, body: dict[str, Any], **headers: str) -> urllib.request.Request:
+    """A request to the chat endpoint of a host, with the key if there is one."""
+    address = url if url.endswith("/chat/completions") else f"{url}/chat/completions"
+    usual = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nl2dsl"}
+    return urllib.request.Request(address, json.dumps(body).encode(), usual | authorization() | headers)
+
+
+def authorization() -> dict[str, str]:
+    """The header that carries the key; none without a key."""
+    return {"Authorization": f"Bearer {os.environ[KEY].strip()}"} if os.environ.get(KEY) else {}
+
+
+def why_silent(reason: object, timeout: float) -> str:
+    """Why no answer came, in a few words."""
     if isinstance(reason, TimeoutError):
         return f"no answer within {timeout:g} s"
     return str(getattr(reason, "strerror", None) or reason) or type(reason).__name__

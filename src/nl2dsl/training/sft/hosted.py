@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +22,7 @@ from nl2dsl import __version__, prompts
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.engines import Completion
-from nl2dsl.engines.openai import KEY
+from nl2dsl.engines.openai import KEY, authorization
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, read_rows, write_rows, write_text
@@ -234,9 +233,8 @@ def _send(recipe: HostedRecipe, method: str, path: str, body: bytes | None = Non
         {"Accept": "application/json", "User-Agent": "nl2dsl"}
         | ({"Content-Type": kind} if kind else {})
         | ({"Idempotency-Key": once} if once else {})
+        | authorization()
     )
-    if os.environ.get(KEY):
-        headers["Authorization"] = f"Bearer {os.environ[KEY].strip()}"
     last = ""
     for attempt in range(_TRIES):
         if attempt:
