@@ -14,7 +14,8 @@ import pytest
 
 from nl2dsl.catalog.read import builtin
 from nl2dsl.engines import Completion, open_engine
-from nl2dsl.engines.openai import KEY, OpenAI
+from nl2dsl.engines.hosts import KEY
+from nl2dsl.engines.openai import OpenAI
 from nl2dsl.engines.replay import Recorder, Replay
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.outcome import Authored, Failed, Refused, row

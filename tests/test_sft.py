@@ -435,13 +435,22 @@ class Host:
         self.asked: list[tuple[str, str, bytes, dict[str, str]]] = []
         self.statuses = ["validating_files", "running", "succeeded"]
         self.busy = 0
+        self.moved = ""
+        self.error: tuple[int, Any] | None = None
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 host.asked.append((self.command, self.path, body, dict(self.headers)))
-                if host.busy:
+                if host.moved:
+                    self.send_response(302)
+                    self.send_header("Location", host.moved + self.path)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif host.error:
+                    self._say(*host.error)
+                elif host.busy:
                     host.busy -= 1
                     self._say(503, {"error": {"message": "busy"}})
                 elif self.path == "/v1/files":
@@ -515,6 +524,30 @@ def test_a_failed_job_says_why(tmp_path: Path) -> None:
         host.statuses = ["failed"]
         with pytest.raises(EngineError, match="job-1 failed: bad data"):
             hosting.train_recipe(hosted(tmp_path, host.url, submit=True))
+
+
+def test_the_key_never_goes_to_another_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NL2DSL_API_KEY", "secret")
+    with Host() as elsewhere, Host() as host:
+        host.moved = elsewhere.url
+        with pytest.raises(EngineError, match="answered 302") as caught:
+            hosting.train_recipe(hosted(tmp_path, host.url, submit=True))
+        host.moved = ""
+        hosting.train_recipe(recipe := hosted(tmp_path, host.url, submit=True))
+        (Path(recipe.out) / "card.json").unlink()
+        host.moved, host.statuses = elsewhere.url, []
+        with pytest.raises(EngineError, match="answered 302"):  # a question is redirected as easily as a file
+            hosting.poll(recipe, {"id": "job-1", "status": "running"})
+    assert "give the new address" in caught.value.hint
+    assert not elsewhere.asked and host.asked
+
+
+def test_a_host_that_takes_no_money_says_so_at_once(tmp_path: Path) -> None:
+    with Host() as host:
+        host.error = (429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
+        with pytest.raises(EngineError, match="answered 429 You exceeded your quota") as caught:
+            hosting.train_recipe(hosted(tmp_path, host.url, submit=True))
+    assert len(host.asked) == 1 and "credit" in caught.value.hint
 
 
 def test_nothing_is_sent_without_submit_or_beyond_the_budget(tmp_path: Path) -> None:

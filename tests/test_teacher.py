@@ -34,7 +34,7 @@ from nl2dsl.corpus.teacher import (
     retry_after,
     seconds,
 )
-from nl2dsl.engines.openai import KEY
+from nl2dsl.engines.hosts import KEY
 from nl2dsl.engines.replay import Replay
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.prompts import Message, Prompt

@@ -17,7 +17,7 @@ import http.client
 import json
 import os
 import random
-import re
+import sys
 import threading
 import time
 import urllib.error
@@ -26,14 +26,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
 
-from nl2dsl.engines import Completion, Engine, open_engine
-from nl2dsl.engines.openai import KEY, LARGEST_ANSWER, Moved, OpenAI, chat, why_silent
+from nl2dsl.engines import Completion, Engine, hosts, open_engine
+from nl2dsl.engines.hosts import LARGEST_ANSWER, retry_after, seconds
+from nl2dsl.engines.openai import OpenAI
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.prompts import Prompt
 
@@ -42,8 +41,10 @@ try:
 except ImportError:  # no POSIX locks here: two runs on one journal are then the user's care
     fcntl = None  # type: ignore[assignment]
 
-_BUSY = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 _STOPS = frozenset((401, 402, 403, 404, 405))  # what every other request would meet too
+_SETTINGS = frozenset(
+    ("unsupported_parameter", "unsupported_value", "unknown_parameter", "model_not_found")
+)  # names of 400s that are about the recipe, not about one ask
 _MILLION = Decimal(1_000_000)
 
 
@@ -185,20 +186,18 @@ class Host:
 
     def answer(self, ask: Ask) -> Answer:
         request = self._request(ask)
-        opener = urllib.request.build_opener(Moved)
         try:
-            with opener.open(request, timeout=self.settings.timeout) as response:
-                self.heard(_lower(response.headers))
+            with hosts.opened(request, self.settings.timeout) as response:
+                self.heard(hosts.lower(response.headers))
                 data = _read(response, time.monotonic() + self.settings.timeout)
         except urllib.error.HTTPError as problem:
-            with problem:
-                self.heard(_lower(problem.headers))
-                raise self._refused(problem) from None
+            self.heard(hosts.lower(problem.headers))
+            raise self._refused(hosts.refused(problem)) from None
         except urllib.error.URLError as problem:  # the connection was never made, or ran into the timeout
             reason = problem.reason
-            raise Later(why_silent(reason, self.settings.timeout), charged=isinstance(reason, TimeoutError)) from None
+            raise Later(hosts.why_silent(reason, self.settings.timeout), charged=isinstance(reason, TimeoutError)) from None
         except (OSError, http.client.HTTPException) as problem:
-            raise Later(why_silent(problem, self.settings.timeout), charged=True) from None
+            raise Later(hosts.why_silent(problem, self.settings.timeout), charged=True) from None
         return _answer(data)
 
     def _request(self, ask: Ask) -> urllib.request.Request:
@@ -208,16 +207,18 @@ class Host:
             self.settings.tokens_key: ask.max_tokens,
             "temperature": self.settings.temperature,
         }
-        return chat(self.url, body, **{"Idempotency-Key": ask.digest(self.name)})
+        return hosts.chat(self.url, body, **{"Idempotency-Key": ask.digest(self.name)})
 
-    def _refused(self, problem: urllib.error.HTTPError) -> Exception:
-        said, kind = _said(problem)
-        told = f"{problem.code} {said}".strip()
-        if problem.code in _STOPS or 300 <= problem.code < 400 or kind == "insufficient_quota":
-            hint = f"set {KEY} to a key that this host accepts" if problem.code in (401, 403) else "is the address right, and is there credit left?"
-            return EngineError(f"{self.name} answered {told}", hint=hint)
-        if problem.code in _BUSY:
-            return Later(told, retry_after(_lower(problem.headers)))
+    def _refused(self, told: hosts.Refused) -> Exception:
+        if told.code in _STOPS or told.moved or told.kind == "insufficient_quota":
+            return EngineError(f"{self.name} answered {told}", hint=told.next_step or "is the address right, and does the host know the model?")
+        if told.kind in _SETTINGS:
+            return EngineError(
+                f"{self.name} answered {told}",
+                hint="a setting this host does not know: teacher.tokens_key, teacher.temperature (1 is the usual one) or the model",
+            )
+        if told.busy:
+            return Later(str(told), told.wait)
         return Declined(f"the host answered {told}")
 
 
@@ -232,10 +233,6 @@ def open_teacher(settings: TeacherRecipe, template: Callable[[], Teacher] | None
     if kind == "replay":
         return Recorded(open_engine(settings.engine))
     raise UsageError(f"unknown teacher `{settings.engine}`", hint="teachers: template, openai:URL#MODEL, replay:FILE")
-
-
-def _lower(headers: Any) -> dict[str, str]:
-    return {str(k).lower(): str(v) for k, v in headers.items()} if headers else {}
 
 
 def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
@@ -273,51 +270,7 @@ def _count(usage: Any, key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _said(problem: urllib.error.HTTPError) -> tuple[str, str]:
-    """The host's own words in one short line, and its name for the problem."""
-    try:
-        data = problem.read(4000)
-    except (OSError, http.client.HTTPException):
-        data = b""
-    try:
-        told = json.loads(data)
-    except ValueError:
-        return " ".join(data.decode(errors="replace").split())[:200], ""
-    told = told.get("error", told) if isinstance(told, dict) else told
-    if isinstance(told, dict):
-        return " ".join(str(told.get("message", "")).split())[:200], str(told.get("code") or told.get("type") or "")
-    return " ".join(str(told).split())[:200], ""
-
-
-# --- what headers ask for ------------------------------------------------------------------------------------------------------
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-
-
-def seconds(text: str) -> float:
-    """`1.5`, `6m0s`, `20ms` in seconds; 0 where it is neither."""
-    text = text.strip().lower()
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        found = _SPAN.findall(text)
-        return sum(float(n) * _UNITS[unit] for n, unit in found) if "".join(n + u for n, u in found) == text else 0.0
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds a host asks to wait: `retry-after-ms`, or `retry-after` as seconds or as a date."""
-    if "retry-after-ms" in headers:
-        return seconds(headers["retry-after-ms"]) / 1000
-    text = headers.get("retry-after", "")
-    if found := seconds(text):
-        return found
-    try:
-        when = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return 0.0
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+# --- when to ask ---------------------------------------------------------------------------------------------------------------
 
 
 class Pace:
@@ -367,6 +320,10 @@ class Budget:
 
     def most(self, ask: Ask) -> Decimal:
         return self.cost(ask.most_prompt_tokens, ask.max_tokens)
+
+    @property
+    def priced(self) -> bool:
+        return bool(self.price_in or self.price_out)
 
     def fits(self, amount: Decimal) -> bool:
         return self.cap is None or self.spent + self.lost + self.reserved + amount <= self.cap
@@ -505,13 +462,14 @@ class Journal:
 
 @dataclass
 class Report:
-    """What a consultation did; money as decimal texts, exact."""
+    """What a consultation did; money as decimal texts, exact. `before` is what the journal had cost until then, `spent` and `lost` what all runs on it have."""
 
     teacher: str
     counts: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     spent: Decimal = Decimal(0)
+    before: Decimal = Decimal(0)
     lost: Decimal = Decimal(0)
     cap: Decimal | None = None
     seconds: float = 0.0
@@ -522,6 +480,7 @@ class Report:
             **{name: self.counts[name] for name in ("asked", "from the journal", "answered", "tries", "declined", "unanswered")},
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "spent here": str(self.spent - self.before),
             "spent": str(self.spent),
             "at most lost": str(self.lost),
             "cap": None if self.cap is None else str(self.cap),
@@ -542,13 +501,28 @@ class Consultation:
         self.teacher, self.settings, self.journal = teacher, settings, journal
         self.budget = Budget.of(settings)
         self.pace = Pace(settings.longest_wait)
-        self.report = Report(teacher.name, cap=self.budget.cap)
+        self._shut, self._shut_because = 0.0, ""  # until when the host wants to be left alone, longer than we wait
+        self.report = Report(teacher.name, cap=self.budget.cap, before=journal.spent)
         self._balance()
         if isinstance(teacher, Host):
             teacher.heard = self.pace.heard
 
+    def most(self, asks: Sequence[Ask]) -> tuple[int, Decimal]:
+        """How many of these asks are not in the journal, and what they can cost at most, each tried once."""
+        by_digest = {ask.digest(self.teacher.name): ask for ask in asks}
+        new = [ask for digest, ask in by_digest.items() if digest not in self.journal.answers and digest not in self.journal.declined]
+        return len(new), sum(map(self.budget.most, new), Decimal(0))
+
     def ask(self, asks: Sequence[Ask], what: str = "asking the teacher") -> list[Answer | Unanswered]:
         """Answers in the order of the asks. Raises `EngineError` when the host turns every request away; what was answered until then is in the journal."""
+        if self.budget.priced:
+            n, most = self.most(asks)
+            left = (
+                ""
+                if self.budget.cap is None
+                else f", {dollars(max(Decimal(0), self.budget.cap - self.budget.spent - self.budget.lost))} left below the cap"
+            )
+            print(f"{what}: {n:,} asks, at most {dollars(most)}{left}", file=sys.stderr)
         start = time.monotonic()
         try:
             return asyncio.run(self._all(asks, what))
@@ -593,6 +567,8 @@ class Consultation:
         last = ""
         for attempt in range(self.settings.tries):
             await self.pace.wait()
+            if time.monotonic() < self._shut:
+                return self._without(self._shut_because)
             most = self.budget.most(ask)
             if not await self._reserve(most):
                 return self._without(f"the cap of {dollars(cast(Decimal, self.budget.cap))} leaves no room for it")
@@ -607,7 +583,8 @@ class Consultation:
             except Later as problem:
                 last = str(problem)
                 if problem.wait > self.settings.longest_wait:
-                    return self._without(f"the host asks to wait {problem.wait:,.0f} s: {last}")
+                    self._shut, self._shut_because = time.monotonic() + problem.wait, f"the host asks to wait {problem.wait:,.0f} s: {last}"
+                    return self._without(self._shut_because)
                 if problem.wait:
                     self.pace.hold(problem.wait)
                 if attempt + 1 < self.settings.tries:

@@ -1,14 +1,13 @@
 """Any host that speaks the OpenAI chat protocol: vLLM, llama.cpp, Ollama, a hosted model. It is also the teacher of corpora.
 
 In: a base URL and a model name, and prompts. Out: completions. A host that is busy, slow or gone for a moment is asked again; what stays wrong is an `EngineError` that
-says what and what to do. The key, if the host wants one, is read from NL2DSL_API_KEY and sent to that host alone.
+says what and what to do. The key, if the host wants one, is read from NL2DSL_API_KEY and sent to that host alone (`hosts.py`).
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
 import time
 import urllib.error
@@ -17,21 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from nl2dsl.engines import Completion
+from nl2dsl.engines import Completion, hosts
 from nl2dsl.errors import EngineError, UsageError
 from nl2dsl.prompts import Prompt
 
-KEY = "NL2DSL_API_KEY"
-_BUSY = {408, 409, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT = 20.0  # seconds between two tries, also when the host asks for more
-LARGEST_ANSWER = 8 << 20  # bytes
-
-
-class Moved(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would lose its body and might carry the key to another host."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ class OpenAI:
             "max_tokens": max_tokens,
             "temperature": self.temperature,
         } | ({} if self.seed is None else {"seed": self.seed})
-        return chat(self.url, body)
+        return hosts.chat(self.url, body)
 
     def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
         """The answer of the first try that brings one."""
@@ -84,25 +73,21 @@ class OpenAI:
         for attempt in range(self.tries):
             asked_to_wait = 0.0
             try:
-                return _json(self._send(request))
+                return _json(hosts.send(request, self.timeout))
             except urllib.error.HTTPError as problem:
-                with problem:
-                    last = f"{problem.code} {_said(problem)}"
-                    if problem.code not in _BUSY:
-                        raise EngineError(f"{self.name} answered {last}", hint=_next_step(problem.code, self)) from None
-                    asked_to_wait = _seconds(problem.headers.get("Retry-After", ""))
+                told = hosts.refused(problem)
+                if not told.busy:
+                    raise EngineError(f"{self.name} answered {told}", hint=told.next_step or self._next_step(told.code)) from None
+                last, asked_to_wait = str(told), told.wait
             except (OSError, http.client.HTTPException) as problem:
-                last = why_silent(getattr(problem, "reason", problem), self.timeout)
+                last = hosts.why_silent(problem, self.timeout)
             if attempt + 1 < self.tries:
                 time.sleep(min(_LONGEST_WAIT, max(asked_to_wait, wait * random.uniform(0.8, 1.2))))
                 wait *= 2
         raise EngineError(f"{self.name} did not answer in {self.tries} tries: {last}", hint="is the host running, and is the address right?")
 
-    def _send(self, request: urllib.request.Request) -> bytes:
-        opener = urllib.request.build_opener(Moved)
-        with opener.open(request, timeout=self.timeout) as response:
-            data: bytes = response.read(LARGEST_ANSWER)
-            return data
+    def _next_step(self, code: int) -> str:
+        return f"does the host know the model `{self.model}`, and does the address end in /v1?" if code == 404 else ""
 
 
 def _json(data: bytes) -> dict[str, Any]:
@@ -122,64 +107,10 @@ def _choice(answer: dict[str, Any]) -> str:
         text = None
     if text is None:
         told = answer.get("error")
-        raise EngineError(f"the host's answer holds no text{f': {_message(told)}' if told else ''}")
+        raise EngineError(f"the host's answer holds no text{f': {hosts.message(told)[0]}' if told else ''}")
     return str(text)
 
 
 def _number(usage: dict[str, Any], key: str) -> int:
     value = usage.get(key)
     return value if isinstance(value, int) else 0
-
-
-def _said(problem: urllib.error.HTTPError) -> str:
-    """The host's own words, in one short line."""
-    try:
-        data = problem.read(4000)
-    except (OSError, http.client.HTTPException):
-        data = b""
-    try:
-        told = json.loads(data)
-        words = _message(told.get("error", told.get("detail", told)) if isinstance(told, dict) else told)
-    except ValueError:
-        words = data.decode(errors="replace")
-    return " ".join((words or str(problem.reason)).split())[:200]
-
-
-def _message(told: Any) -> str:
-    return str(told.get("message", told)) if isinstance(told, dict) else str(told)
-
-
-def _next_step(code: int, engine: OpenAI) -> str:
-    if code in (401, 403):
-        return f"set {KEY} to a key that this host accepts"
-    if code == 404:
-        return f"does the host know the model `{engine.model}`, and does the address end in /v1?"
-    if 300 <= code < 400:
-        return "the host has moved: give the new address"
-    return ""
-
-
-def _seconds(header: str) -> float:
-    try:
-        return max(0.0, float(header))
-    except ValueError:  # a date: the usual pause will do
-        return 0.0
-
-
-def chat(url: str, body: dict[str, Any], **headers: str) -> urllib.request.Request:
-    """A request to the chat endpoint of a host, with the key if there is one."""
-    address = url if url.endswith("/chat/completions") else f"{url}/chat/completions"
-    usual = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nl2dsl"}
-    return urllib.request.Request(address, json.dumps(body).encode(), usual | authorization() | headers)
-
-
-def authorization() -> dict[str, str]:
-    """The header that carries the key; none without a key."""
-    return {"Authorization": f"Bearer {os.environ[KEY].strip()}"} if os.environ.get(KEY) else {}
-
-
-def why_silent(reason: object, timeout: float) -> str:
-    """Why no answer came, in a few words."""
-    if isinstance(reason, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    return str(getattr(reason, "strerror", None) or reason) or type(reason).__name__

@@ -12,17 +12,16 @@ import http.client
 import json
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from nl2dsl import __version__, prompts
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
-from nl2dsl.engines import Completion
-from nl2dsl.engines.openai import KEY, authorization
+from nl2dsl.engines import Completion, hosts
 from nl2dsl.errors import CorpusError, EngineError, UsageError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, read_rows, write_rows, write_text
@@ -32,8 +31,7 @@ from nl2dsl.training.sft.rows import examples, offered
 
 FEWEST, LARGEST = 10, 512 << 20  # rows a host takes at least, bytes of a file at most
 ENDED = ("succeeded", "failed", "cancelled")
-_TRIES, _TIMEOUT = 4, 120.0
-_BUSY = {408, 409, 429, 500, 502, 503, 504}
+_TRIES, _TIMEOUT, _LONGEST_WAIT = 4, 120.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def poll(recipe: HostedRecipe, job: dict[str, Any]) -> dict[str, Any]:
                 f"the job {job.get('id')} is still `{job.get('status')}`", hint="start the same command again to ask on; nothing is sent twice"
             )
         time.sleep(recipe.poll)
-        job = _send(recipe, "GET", f"/fine_tuning/jobs/{job['id']}")
+        job = _send(recipe, "GET", f"/fine_tuning/jobs/{quote(str(job['id']), safe='')}")
     if job["status"] != "succeeded":
         told = job.get("error") or {}
         raise EngineError(
@@ -227,33 +225,28 @@ def _upload(recipe: HostedRecipe, path: Path) -> dict[str, Any]:
     return _send(recipe, "POST", "/files", body, f"multipart/form-data; boundary={border}")
 
 
-def _send(recipe: HostedRecipe, method: str, path: str, body: bytes | None = None, kind: str = "", once: str = "") -> dict[str, Any]:
+def _send(recipe: HostedRecipe, method: str, path: str, body: bytes | None = None, kind: str = "application/json", once: str = "") -> dict[str, Any]:
     """The host's answer; a busy host is asked again. `once` is the idempotency key of what must not happen twice."""
-    headers = (
-        {"Accept": "application/json", "User-Agent": "nl2dsl"}
-        | ({"Content-Type": kind} if kind else {})
-        | ({"Idempotency-Key": once} if once else {})
-        | authorization()
-    )
-    last = ""
+    url = recipe.url.rstrip("/") + path
+    asked = hosts.request(url, body, kind=kind, method=method, **({"Idempotency-Key": once} if once else {}))
+    last, wait = "", 0.0
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(min(recipe.poll, 2.0**attempt))
+            time.sleep(min(_LONGEST_WAIT, max(wait, min(recipe.poll, 2.0**attempt))))
+        wait = 0.0
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(recipe.url.rstrip("/") + path, body, headers, method=method), timeout=_TIMEOUT
-            ) as response:
-                answer = json.loads(response.read())
-            if not isinstance(answer, dict) or "id" not in answer:
-                raise EngineError(f"{recipe.url}{path} answered without an id", hint="does the address lead to an OpenAI-compatible API?")
-            return answer
+            answer = json.loads(hosts.send(asked, _TIMEOUT))
         except urllib.error.HTTPError as problem:
-            with problem:
-                last = f"{problem.code} {problem.read(300).decode(errors='replace')}"
-            if problem.code not in _BUSY:
-                raise EngineError(
-                    f"{recipe.url}{path} answered {last}", hint=f"is {KEY} set to a key that may do this?" if problem.code in (401, 403) else ""
-                ) from None
-        except (OSError, http.client.HTTPException, json.JSONDecodeError) as problem:
-            last = str(getattr(problem, "reason", problem))
-    raise EngineError(f"{recipe.url}{path} did not answer in {_TRIES} tries: {last}", hint="is the host reachable?")
+            told = hosts.refused(problem)
+            if not told.busy:
+                raise EngineError(f"{url} answered {told}", hint=told.next_step) from None
+            last, wait = str(told), told.wait
+        except (OSError, http.client.HTTPException) as problem:
+            last = hosts.why_silent(problem, _TIMEOUT)
+        except (ValueError, RecursionError):
+            last = "an answer that is no JSON"
+        else:
+            if not isinstance(answer, dict) or "id" not in answer:
+                raise EngineError(f"{url} answered without an id", hint="does the address lead to an OpenAI-compatible API?")
+            return answer
+    raise EngineError(f"{url} did not answer in {_TRIES} tries: {last}", hint="is the host reachable?")
