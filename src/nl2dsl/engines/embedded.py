@@ -138,14 +138,7 @@ class Embedded:
         catalog = next((c for c in (tables.catalog, builtin()) if c.digest == self.card.get("catalog")), None)
         trained = {id: row for row, id in enumerate(catalog.operations)} if catalog else {}
         rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
-        learned = self._stored["residual"] * np.float32(self.card.get("residual_share", 1.0))
-        shown = learned[np.abs(learned).sum(axis=1) > 0]
-        average = shown.mean(axis=0) if len(shown) else np.zeros(WIDTH, dtype=np.float32)
-        keys = tables.operations + np.vstack([learned, average])[rows]
-        new = np.array(rows) < 0
-        # between new and known operations the bonus is a balance; in a catalog of new ones it would only weigh against the platform's own
-        mixed = any(not n and o.connector not in PLATFORM for n, o in zip(new, tables.list, strict=True))
-        return Vocabulary(tables, np.ascontiguousarray(keys.T), new.astype(np.float32) * np.float32(self.card.get("novelty", 0.0) if mixed else 0.0))
+        return weighed(tables, self._stored["residual"], rows, self.card.get("residual_share", 1.0), self.card.get("novelty", 0.0))
 
     def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Floats | None = None) -> EmbeddedScorer:
         """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is what `retrieve` gave for it, if it was asked before."""
@@ -161,6 +154,18 @@ class Vocabulary:
     tables: Tables
     keys: Floats
     bonus: Floats
+
+
+def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float, novelty: float) -> Vocabulary:
+    """The vocabulary of these tables, for serving and for what training measures itself by. `rows` gives each operation its place in what was learned, (n, 384), or -1 when it is new."""
+    learned = residual * np.float32(share)
+    shown = learned[np.abs(learned).sum(axis=1) > 0]
+    average = shown.mean(axis=0) if len(shown) else np.zeros(WIDTH, dtype=np.float32)
+    keys = tables.operations + np.vstack([learned, average])[list(rows)]
+    new = np.array(rows) < 0
+    # between new and known operations the bonus is a balance; in a catalog of new ones it would only weigh against the platform's own
+    mixed = any(not n and o.connector not in PLATFORM for n, o in zip(new, tables.list, strict=True))
+    return Vocabulary(tables, np.ascontiguousarray(keys.T), new.astype(np.float32) * np.float32(novelty if mixed else 0.0))
 
 
 class EmbeddedScorer:

@@ -417,10 +417,11 @@ class _Run:
         checkpoint = self._checkpoint("generator", inputs)
 
         def evaluate(name: str) -> Figures:
+            vocabulary = scoring.serving(model.writer, self.tables, self.held_out, RESIDUAL_SHARE, NOVELTY)
             return scoring.measure(
                 spread(validation[name], r.decoded),
                 lambda text: query_of(text, self.tokenizer)[0],
-                lambda row: scoring.ModelScorer(model, row.tokens, retrieved([row])[0], banks),
+                lambda row: scoring.ModelScorer(model, row.tokens, retrieved([row])[0], banks, vocabulary),
                 self.tables,
             )
 

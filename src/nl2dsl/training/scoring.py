@@ -1,12 +1,13 @@
 """Decodes with the model as it is trained, and measures the flows.
 
-In: a `Model` in the middle of its training, or any other scorer; rows. Out: `ModelScorer`, the scorer of typed search over PyTorch (the shipped one runs on OpenVINO),
-and `measure`: similarity (LCSS of operations over the longer flow), exact operations, same decisions, and the share of flows that do not parse or check.
+In: a `Model` in the middle of its training, or any other scorer; rows. Out: `ModelScorer`, the scorer of typed search over PyTorch (the shipped one runs on OpenVINO), which
+with the vocabulary of `serving` decodes as the engine does, and `measure`: similarity (LCSS of operations over the longer flow), exact operations, same decisions, and the share of
+flows that do not parse or check. A flow is what `generate` would hand out: repetitions dropped, wired, checked; what has errors is no flow and like nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
@@ -16,18 +17,28 @@ from nl2dsl.decoding.actions import Decision, Kind, NotSayable, Query, decode
 from nl2dsl.decoding.automaton import Automaton
 from nl2dsl.decoding.search import Scorer, search
 from nl2dsl.decoding.tables import Floats, Tables
-from nl2dsl.dsl import checker, wiring
+from nl2dsl.dsl import checker, tree, wiring
+from nl2dsl.dsl.sketch import Sketch, once
+from nl2dsl.dsl.tree import Flow
+from nl2dsl.engines.embedded import Vocabulary, weighed
 from nl2dsl.evaluation.metrics import flow_similarity
 from nl2dsl.training.generator import NEVER, Banks, Model, candidates, prefix
-from nl2dsl.training.network import WIDTH
+from nl2dsl.training.network import WIDTH, Writer
 from nl2dsl.training.rows import Ints, Row
 
 
-class ModelScorer:
-    """One query in the decoder. Arithmetic is float32: every step has a shape of its own, and bf16 kernels are compiled per shape."""
+def serving(writer: Writer, tables: Tables, held_out: Collection[str], share: float, novelty: float) -> Vocabulary:
+    """The operations as the exported model will point at them: with a share of what was learned about each; those of `held_out` connectors are new and get the bonus of novelty."""
+    known = np.array([o.connector not in held_out for o in tables.list])
+    residual = np.where(known[:, None], writer.residual.detach().numpy(), 0.0).astype(np.float32)
+    return weighed(tables, residual, np.where(known, np.arange(len(known)), -1).tolist(), share, novelty)
 
-    def __init__(self, model: Model, tokens: Ints, retrieved: Tensor, banks: Banks) -> None:
-        self.model, self.banks = model, banks
+
+class ModelScorer:
+    """One query in the decoder; without a `vocabulary` operations are scored as in the loss. Arithmetic is float32: every step has a shape of its own, and bf16 kernels are compiled per shape."""
+
+    def __init__(self, model: Model, tokens: Ints, retrieved: Tensor, banks: Banks, vocabulary: Vocabulary | None = None) -> None:
+        self.model, self.banks, self.vocabulary = model, banks, vocabulary
         with torch.inference_mode():
             ids = torch.from_numpy(tokens).long()[None]
             self.hidden = model.read(ids, torch.ones_like(ids))
@@ -75,10 +86,12 @@ class ModelScores:
         self.fixed: Floats = (fixed + scorer.model.writer.fixed_bias).numpy()
 
     def operations(self) -> Floats:
-        w, q = self._scorer.model.writer, self._queries[0]
+        w, q, v = self._scorer.model.writer, self._queries[0], self._scorer.vocabulary
         with torch.inference_mode():
-            made = (self._scorer.banks.operations + w.residual) @ q + w.trust * self._scorer.scores[0]
-        return made.numpy()
+            trusted = w.trust * self._scorer.scores[0]
+            if v is not None:
+                return (q @ torch.from_numpy(v.keys) + torch.from_numpy(v.bonus) + trusted).numpy()
+            return ((self._scorer.banks.operations + w.residual) @ q + trusted).numpy()
 
     def parameters(self, operation: int) -> Floats:
         return self._pointed(1, self._scorer.banks.parameters[self._scorer.banks.tables.parameters_of(operation)])
@@ -108,17 +121,25 @@ def measure(rows: Sequence[Row], read: Callable[[str], Query], start: Callable[[
     for row in rows:
         query, wanted = read(row.query), gold(row)
         found = search(start(row), Automaton(tables.list, query), tables)
-        told, asked = ([tables.list[d.index].id for d in some if d.kind == Kind.OPERATION] for some in (found.decisions, wanted))
+        made = _served(found.decisions, query, tables) if found.complete else None
+        told, asked = (
+            [] if flow is None else list(tree.operations(flow)) for flow in (made, _wired(decode(wanted, query, tables.list), query, tables))
+        )
         totals["similarity"] += flow_similarity(told, asked)
-        totals["exact"] += told == asked
+        totals["exact"] += made is not None and told == asked
         totals["same"] += found.decisions == wanted
-        totals["non_parsed"] += not found.complete or not _checks(found.decisions, query, tables)
+        totals["non_parsed"] += made is None
     return {"decoded": len(rows), **{name: total / max(len(rows), 1) for name, total in totals.items()}}
 
 
-def _checks(decisions: Sequence[Decision], query: Query, tables: Tables) -> bool:
+def _served(decisions: Sequence[Decision], query: Query, tables: Tables) -> Flow | None:
+    """The flow as serving hands it out; None when there is none or it has errors."""
     try:
-        flow = wiring.complete(decode(decisions, query, tables.list), tables.catalog, query.text)
-    except NotSayable:
-        return False
-    return not any(d.severity == "error" for d in checker.check(flow, tables.catalog))
+        flow = _wired(once(decode(decisions, query, tables.list)), query, tables)
+    except (NotSayable, ValueError, IndexError):
+        return None
+    return None if any(d.severity == "error" for d in checker.check(flow, tables.catalog)) else flow
+
+
+def _wired(sketch: Sketch, query: Query, tables: Tables) -> Flow:
+    return wiring.complete(sketch, tables.catalog, query.text)
