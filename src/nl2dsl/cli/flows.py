@@ -156,8 +156,8 @@ def compile_(args: Arguments) -> int:
     """Turns a flow into what Power Automate and Azure Logic Apps take.
 
     definition is the JSON of the workflow; package the zip for "Import package (legacy)" of Power Automate; logic-app the code view of a Consumption Logic App, whose calls
-    name method and path: an operation whose path is not known is an error. A flow with errors is not compiled: they are shown on stderr. The same flow gives the
-    same bytes; --seed gives a package other ids.
+    name method and path: an operation whose path is not known is an error. A flow with errors is not compiled: they are shown on stderr. With --anyway it is, each mistake
+    as the nearest JSON: for a workflow that came with its mistakes. The same flow gives the same bytes; --seed gives a package other ids.
     """
     from nl2dsl.dsl import definition, logic_app, package
 
@@ -168,7 +168,7 @@ def compile_(args: Arguments) -> int:
     show([d for d in found if d.severity != "info"], source, args.file, sys.stderr)
     if flow is None and not found:
         say(f"{args.file}: a refusal has nothing to compile")
-    if flow is None or has_errors(found):
+    if flow is None or (has_errors(found) and not args.anyway):
         return BAD_INPUT
     told: list[Diagnostic] = []
     if args.to == "package":
@@ -354,6 +354,7 @@ def _compile_options(p: argparse.ArgumentParser) -> None:
         default="definition",
         help="definition (default): the JSON of the workflow; package: a zip for Power Automate; logic-app: JSON for Azure Logic Apps",
     )
+    p.add_argument("--anyway", action="store_true", help="compile a flow with errors, too")
     p.add_argument("--seed", metavar="TEXT", default="", help="what the ids of a package are made from (the flow)")
     p.add_argument("-o", "--output", metavar="OUT", default=STANDARD, help="where it goes (stdout)")
     catalog_options(p)

@@ -16,7 +16,7 @@ from nl2dsl.dsl.wire import Notes
 # The annotations of steps, in the order in which they stand above one. Those of the last two lines carry raw JSON of the action.
 ANNOTATIONS = (
     *("name", "key", "variable", "runAfter", "catch", "finally", "cases", "kind", "type", "connection", "authentication", "host"),
-    *("splitOn", "recurrence", "condition", "expression", "retry", "limit", "settings", "metadata", "inputs", "definition", "extra"),
+    *("splitOn", "recurrence", "condition", "expression", "structured", "retry", "limit", "settings", "metadata", "inputs", "definition", "extra"),
 )
 # Those of the flow. `connections` (by connector) and `authentication` are what calls have unless they say otherwise; `ids` holds the id the designer gave each
 # action, by its name.

@@ -1,7 +1,8 @@
 """What travels with a flow text without being part of it: the flow's name, its connection references, and what stood around its definition.
 
 In: a `Found` definition. Out: its flow, with `@@name`, `@@references` and `@@around` where there is something to carry. The writers of packages and Logic Apps
-read these annotations again. A call that the catalog does not know, or not with its keys, says its type: it worked where it comes from, so it is passed on unchecked.
+read these annotations again. What worked where it comes from is passed on unchecked: a call that the catalog does not know, or not with its keys, says its type, and functions that
+are not known, or not with such arguments, are listed in `@@functions`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def flow_of(found: Found, catalog: Catalog | None = None) -> Flow:
     carried = []
     if found.name:
         carried.append(Annotation("name", (Literal(found.name),)))
+    if strange := checker.strange_functions(flow):
+        carried.append(Annotation("functions", tuple(map(Literal, strange))))
     for name, value in (("references", unmade(found.connections)), ("around", found.around)):
         if value:
             carried.append(Annotation(name, wire.raw(value)))

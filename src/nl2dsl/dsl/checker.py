@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from nl2dsl.catalog.model import Catalog, Operation, Parameter, split_id
 from nl2dsl.dsl import functions, lint
+from nl2dsl.dsl.action_names import texts
 from nl2dsl.dsl.diagnostics import Diagnostic, Edit, Fix, around
 from nl2dsl.dsl.lint.kinds import is_deployment
 from nl2dsl.dsl.near import Near, nearest
@@ -103,13 +104,16 @@ def _operation(call: Call, catalog: Catalog, place: str, strangers: dict[str, Di
         yield Diagnostic("N208", f"`{call.id}` is not called", call.span, hint=f"it is a statement: {STATEMENTS[call.operation]}")
         return
     operation = catalog.get(call.id)
+    if operation is None and _wired(call):
+        yield _passed_on(call, catalog)
+        return
     if operation is None:
         if call.id not in strangers:
             strangers[call.id] = _unknown(call, catalog)
         unknown = strangers[call.id]
         if unknown.span != call.span:
             unknown = replace(unknown, span=call.span, fixes=tuple(Fix.text(call.span, f.edits[0].text, f.title, f.safe) for f in unknown.fixes))
-        yield replace(unknown, severity="warning", hint="@type says how to call it, so it is passed on unchecked") if _wired(call) else unknown
+        yield unknown
         return
     if place == "trigger" and operation.kind == "action":
         yield Diagnostic("N203", f"`{call.id}` is an action, and a flow starts with a trigger", call.span, hint=_triggers(call, catalog))
@@ -126,6 +130,13 @@ def _operation(call: Call, catalog: Catalog, place: str, strangers: dict[str, Di
 def _wired(call: Call) -> bool:
     """Whether the step says itself how it is called (`@type("ApiConnection")`, method and path): decompiled from a workflow that names no operation."""
     return any(a.name == "type" for a in call.annotations)
+
+
+def _passed_on(call: Call, catalog: Catalog) -> Diagnostic:
+    """Of a step that says itself how it is called: there is nothing to mend, the name may be newer than the catalog."""
+    known = not call.connector or call.connector in catalog.connectors
+    what = f"the catalog does not know {'the operation' if known else 'the connector of'} `{call.id}`"
+    return Diagnostic("N201" if known else "N202", what, call.span, "info", "@type says how to call it, so it is passed on unchecked")
 
 
 def _unknown(call: Call, catalog: Catalog) -> Diagnostic:
@@ -340,17 +351,32 @@ def _retyped(value: Expression, kind: str) -> tuple[Fix, ...]:
 
 def check_functions(flow: Flow, catalog: Catalog) -> Iterator[Diagnostic]:
     """N205, P305, P306: functions exist, with as many arguments as they take, and operators get operands they can work with."""
+    vouched = {name.lower() for a in flow.annotations if a.name == "functions" for name in texts(a.arguments)}
     for statement in (flow.trigger, *walk(flow.steps)):
         for expression in expressions(statement):
             if isinstance(expression, Literal | Name):
                 continue
             for node in nodes(expression):
                 if isinstance(node, Function):
-                    yield from _function(node)
+                    passed = node.name.lower() in vouched
+                    yield from (replace(d, severity="warning", hint=_VOUCHED, fixes=()) if passed else d for d in _function(node))
                 elif isinstance(node, Binary):
                     yield from _operator(node)
                 elif isinstance(node, Object):
                     yield from _twice(node.entries)
+
+
+_VOUCHED = "the workflow this was made from has it, so it is passed on unchecked"
+
+
+def strange_functions(flow: Flow) -> list[str]:
+    """The functions that a flow calls and that do not exist, or not with such arguments, in the order of the text."""
+    found = {}
+    for statement in (flow.trigger, *walk(flow.steps)):
+        for expression in (x for argument in expressions(statement) for x in nodes(argument)):
+            if isinstance(expression, Function) and any(_function(expression)):
+                found[expression.name] = None
+    return list(found)
 
 
 def _function(node: Function) -> Iterator[Diagnostic]:

@@ -135,8 +135,8 @@ class _Decompiler:
         actions = rest.pop("actions")
         comment = _comment(rest)
         notes: Notes = {}
-        parameters = rest.pop("parameters", None)
-        if parameters != PARAMETERS:
+        parameters = None if rest.get("parameters") is None else rest.pop("parameters")
+        if not wire.same(parameters, PARAMETERS):
             notes["parameters"] = wire.raw(parameters)
         trigger = self._trigger(triggers, self.reading, notes)
         steps = self._level(actions, self.reading)
@@ -343,11 +343,12 @@ class _Decompiler:
         return Assign(name, _ASSIGNMENTS[kind], value, comment, _annotations(notes))
 
     def _if(self, name: str, rest: Json, notes: Notes, reading: Reading) -> If:
+        structured = isinstance(rest.get("expression"), dict)
         condition = self._condition(rest, reading)
         if expressions.is_test(condition):
             condition = expressions.readable(expressions.as_tests(condition))
         else:
-            notes["expression"] = ()  # as tests it would not fail where the data is not true or false
+            notes["structured" if structured else "expression"] = ()  # as tests it would not fail where the data is not true or false
         then = self._body(rest, reading)
         otherwise = self._body(dict(rest.pop("else", {})), reading)
         comment, notes = self._dressing(rest, notes)
@@ -371,9 +372,11 @@ class _Decompiler:
         return Switch(subject, cases, default, comment, _annotations(notes))
 
     def _until(self, name: str, rest: Json, notes: Notes, reading: Reading) -> Until:
+        if isinstance(rest.get("expression"), dict):
+            notes["structured"] = ()
         condition = self._condition(rest, reading)
         body = self._body(rest, reading)
-        if rest.get("limit") == LIMIT:
+        if wire.same(rest.get("limit"), LIMIT):
             del rest["limit"]
         comment, notes = self._dressing(rest, notes)
         return Until(body, condition, comment, _annotations(notes))
@@ -406,7 +409,8 @@ class _Decompiler:
         """The notes of a call, its connection and its authentication only where they are not the usual ones of the flow."""
         notes = dict(wired.notes)
         if wired.connector in self.connections and "host" not in notes:
-            name = wire.raw_value(notes, "connection") or wire.usual_connection(wired.connector, wire.raw_value(notes, "type"))
+            usual = wire.usual_connection(wired.connector, wire.raw_value(notes, "type"))
+            name = wire.raw_value(notes, "connection") if "connection" in notes else usual
             notes.pop("connection", None)
             if name != self.connections[wired.connector]:
                 notes["connection"] = (Literal(name),)

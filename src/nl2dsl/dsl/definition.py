@@ -163,14 +163,17 @@ class _Compiler:
                 inputs = {"name": self._variable_of(statement, notes), "value": expressions.write(statement.value, names)}
                 return {"type": _ASSIGNMENT_TYPES.get(statement.operator, "SetVariable"), "inputs": inputs}
             case If():
-                write = expressions.write if "expression" in notes else expressions.write_condition
-                return {"type": "If", "expression": write(statement.condition, names)}
+                if "expression" in notes:
+                    return {"type": "If", "expression": expressions.write(statement.condition, names)}
+                return {"type": "If", "expression": expressions.write_condition(statement.condition, names, "structured" in notes)}
             case For():
                 return {"type": "Foreach", "foreach": expressions.write(statement.source, names)}
             case Switch():
                 return {"type": "Switch", "expression": expressions.write(statement.subject, names)}
             case Until():
-                return {"type": "Until", "expression": expressions.write(statement.condition, names), "limit": dict(LIMIT)}
+                condition = statement.condition
+                written = expressions.write_condition(condition, names, True) if "structured" in notes else expressions.write(condition, names)
+                return {"type": "Until", "expression": written, "limit": dict(LIMIT)}
             case Opaque():
                 return dict(expressions.write_raw(statement.definition))
             case _:

@@ -510,31 +510,30 @@ def flattened(tree: Binary) -> list[Expression]:
 # --- conditions ----------------------------------------------------------------------------------------------------------------
 
 
-def write_condition(tree: Expression, names: Mapping[str, str]) -> Any:
-    """The structured form the designer shows: groups of `and`/`or` over comparisons, a group on the outside."""
-    if isinstance(tree, Binary) and tree.operator in ("&&", "||"):
-        return _write_group(tree, names)
-    return {"and": [_write_test(tree, names)]}
+def write_condition(tree: Expression, names: Mapping[str, str], bare: bool = False) -> Any:
+    """The structured form the designer shows: groups of `and`/`or` over comparisons, a group on the outside; what is no test is compared with true, or stays `bare`."""
+    test = _write_test(tree, names, bare)
+    return test if isinstance(test, dict) and next(iter(test)) in ("and", "or") else {"and": [test]}
 
 
-def _write_group(tree: Binary, names: Mapping[str, str]) -> Any:
-    return {_OPERATORS[tree.operator]: [_write_test(operand, names) for operand in flattened(tree)]}
-
-
-def _write_test(tree: Expression, names: Mapping[str, str]) -> Any:
+def _write_test(tree: Expression, names: Mapping[str, str], bare: bool) -> Any:
+    if isinstance(tree, Function) and tree.name in _BY_FUNCTION.keys() - {"and", "or"} | {"not"}:
+        tree = _operator(tree)  # `readable` may have made a function of it
     match tree:
         case Binary(operator="!="):
             return {"not": {"equals": [write(tree.left, names), write(tree.right, names)]}}
         case Binary(operator="&&" | "||"):
-            return _write_group(tree, names)
+            return {_OPERATORS[tree.operator]: [_write_test(operand, names, bare) for operand in flattened(tree)]}
         case Binary():
             return {_OPERATORS[tree.operator]: [write(tree.left, names), write(tree.right, names)]}
         case Not():
-            return {"not": _write_test(tree.operand, names)}
+            return {"not": _write_test(tree.operand, names, bare)}
+        case Function(name="and" | "or") if len(tree.arguments) >= 2:
+            return {tree.name: [_write_test(argument, names, bare) for argument in tree.arguments]}
         case Function() if tree.name in _STRUCTURED and len(tree.arguments) == 2:
             return {tree.name: [write(argument, names) for argument in tree.arguments]}
         case _:
-            return {"equals": [write(tree, names), True]}
+            return write(tree, names) if bare else {"equals": [write(tree, names), True]}
 
 
 def read_condition(value: Any, reading: Reading) -> Expression | None:

@@ -150,7 +150,7 @@ def words_of(source: str) -> list[Word]:
 
 WIDTH = 150
 # Annotations of a flow that a reader seldom needs.
-AT_THE_END = frozenset(("references", "around", "connections", "authentication", "parameters", "triggers", "definition", "ids"))
+AT_THE_END = frozenset(("functions", "references", "around", "connections", "authentication", "parameters", "triggers", "definition", "ids"))
 
 
 def is_name(text: str) -> bool:

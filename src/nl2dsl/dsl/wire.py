@@ -116,6 +116,15 @@ def joins(connector: str, type: Any) -> bool:
     return connector not in ("builtin", "commonTrigger") and not connector.startswith(SERVICE_PREFIX) and type not in LEGACY_TYPES
 
 
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are one: `true` is not 1, and 1 is not 1.0."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(item, b[key]) for key, item in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
 def raw(value: Any) -> tuple[Expression, ...]:
     """The arguments of an annotation that carries JSON as it is."""
     return (expressions.read_raw(value),)
@@ -274,8 +283,8 @@ def _from_catalog(call: Call, catalog: Catalog) -> Builtin:
 
 def _write_builtin(call: Call, builtin: Builtin, notes: Notes, names: Names) -> Json:
     action: Json = {"type": raw_value(notes, "type") or builtin.type}
-    kind = raw_value(notes, "kind") if "kind" in notes else builtin.kind
-    if kind:
+    kind = raw_value(notes, "kind") if "kind" in notes else builtin.kind or None
+    if kind is not None:
         action["kind"] = kind
     action["inputs"] = _whole(call, builtin, names) if builtin.whole else _nested(call, builtin, names)
     if builtin.type == "Table":
@@ -399,7 +408,7 @@ def _find(index: dict[str, list[Builtin]], action: Json) -> Builtin | None:
     if not candidates or candidates[0].whole:
         return candidates[0] if candidates and "inputs" in action else None
     inputs = action.get("inputs", {})
-    if not isinstance(inputs, dict):
+    if not isinstance(inputs, dict) or any("/" in key and key.partition("/")[0] in b.nested for b in candidates for key in inputs):
         return None
     if candidates[0].type == "Table":
         return _BY_NAME.get({"CSV": "TableCsv", "HTML": "TableHtml"}.get(str(inputs.get("format")).upper(), ""))
@@ -444,10 +453,10 @@ def read_trigger(trigger: Json, reading: Reading, catalog: Catalog) -> Wired:
 
 def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bool = False, usual: str | None = None) -> Wired:
     notes = dict(wired.notes)
-    recurrence = trigger.pop("recurrence", None)
-    if recurrence != (POLLING if polls else None):
+    recurrence, splits = (None if trigger.get(key) is None else trigger.pop(key) for key in ("recurrence", "splitOn"))
+    if not same(recurrence, POLLING if polls else None):
         notes["recurrence"] = raw(recurrence)
-    split = expressions.read(trigger.pop("splitOn", None), reading)
+    split = expressions.read(splits, reading)
     if split != expressions.read(usual, reading):  # in whatever spelling
         notes["splitOn"] = (split,)
     conditions = trigger.get("conditions")
@@ -467,15 +476,16 @@ def _read_connector(action: Json, connector: str, operation: str, reading: Readi
     if kind == "ServiceProvider":
         host = inputs.pop("serviceProviderConfiguration")
         provider = connector.removeprefix(SERVICE_PREFIX)
-        if host != {"connectionName": host.get("connectionName"), "operationId": operation, "serviceProviderId": SERVICE_PROVIDERS + provider}:
+        name = host.get("connectionName")
+        if host != {"connectionName": name, "operationId": operation, "serviceProviderId": SERVICE_PROVIDERS + provider} or not isinstance(name, str):
             inputs["serviceProviderConfiguration"] = host
-        if host.get("connectionName") not in (provider, None):
-            notes["connection"] = raw(host["connectionName"])
+        elif name != provider:
+            notes["connection"] = raw(name)
     else:
         notes |= _read_host(inputs.pop("host"), connector, operation)
         if kind != _connector_type(catalog.get(f"{connector}.{operation}")):
             notes["type"] = raw(kind)
-        authentication = inputs.pop("authentication", None)
+        authentication = None if inputs.get("authentication") is None else inputs.pop("authentication")
         if authentication != AUTHENTICATION:
             notes["authentication"] = raw(authentication)
     return Wired(connector, operation, parameters, notes | _read_rest(inputs))
@@ -526,9 +536,7 @@ def _read_builtin(action: Json, connector: str, builtin: Builtin, reading: Readi
     del action["type"]
     notes: Notes = {}
     kind = action.pop("kind", None)
-    if kind is not None and not (kind and isinstance(kind, str)):
-        action["kind"] = kind
-    elif str(kind or "").lower() != builtin.kind.lower():
+    if (kind.lower() if isinstance(kind, str) else kind) != (builtin.kind.lower() or None):
         notes["kind"] = raw(kind)
     inputs = action.pop("inputs", {})
     if builtin.whole:
