@@ -46,7 +46,7 @@ from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, write_text
-from nl2dsl.training import export, generator, memory, minilm, retriever, scoring
+from nl2dsl.training import export, generator, memory, minilm, renaming, retriever, scoring
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
 from nl2dsl.training.journal import Journal
@@ -88,6 +88,8 @@ class RetrieverRecipe:
     """How often each written request occurs, against once for a clause."""
     sampled: int = 8_000
     """Sampled requests of the corpus that take part."""
+    renamed: float = 0.3
+    """Share of the operations that are told as another house's catalog would (`renaming.py`)."""
     every: int = 250
     """Steps between two evaluations."""
 
@@ -108,6 +110,8 @@ class GeneratorRecipe:
     """The learning rate of the encoder, which is trained already, as a share of the decoder's."""
     requests: int = 4
     """How often each written request occurs, against once for a sampled one."""
+    renamed: float = 0.3
+    """Share of the steps that see the catalog in another house's words (`renaming.py`)."""
     every: int = 500
     """Steps between two evaluations."""
     decoded: int = 100
@@ -299,7 +303,7 @@ class _Run:
             "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
         )
         weights = digest_of(self.out / "retriever" / "model.safetensors")
-        self._stage("tables", _of_values(weights, self.catalog.digest), [self.out / "tables.npz"], self._tables)
+        self._stage("tables", _of_values(weights, self.catalog.digest, r.seed), [self.out / "tables.npz", self.out / "others.npy"], self._tables)
         self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
         inputs = _of_values(data, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
@@ -363,7 +367,7 @@ class _Run:
         checkpoint = self._checkpoint("retriever", inputs)
         figures = retriever.train(
             found, self.catalog, self.out / "retriever", start=self.start / "retriever" if self.start else self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
-            batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, seed=self.recipe.seed, every=r.every,
+            batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, renamed=r.renamed, seed=self.recipe.seed, every=r.every,
             held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip
@@ -376,7 +380,15 @@ class _Run:
         beside = self.out / "tables.new.npz"
         np.savez(beside, operations=arrays[0], parameters=arrays[1], enums=arrays[2])
         beside.replace(self.out / "tables.npz")
+        self._others(model)
         return {"rows": [len(a) for a in arrays]}
+
+    def _others(self, model: Any) -> None:
+        """The operations in other houses' words, (ways, n, 384)."""
+        told = renaming.manners(self.catalog, retriever.MANNERS, self.recipe.seed + 1)
+        beside = self.out / "others.new.npy"
+        np.save(beside, np.stack([retriever.embed(model, self.tokenizer, some).half().numpy() for some in told]))
+        beside.replace(self.out / "others.npy")
 
     @cached_property
     def tables(self) -> Tables:
@@ -410,6 +422,7 @@ class _Run:
         if not written and not drawn:
             raise CorpusError(f"{self.corpus}: no training row can be said in decisions")
         banks, retrieved = Banks.of(self.tables), self.retrieved
+        others = [banks.renamed(torch.from_numpy(told).float()) for told in np.load(self.out / "others.npy")]
         torch.manual_seed(self.recipe.seed)
         model = Model(self._tuned(), self.recipe.decoder, banks)
         if self.start and (self.start / "writer.pt").exists():
@@ -426,7 +439,7 @@ class _Run:
             )
 
         figures = generator.train(
-            [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out,
+            [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out, others=others, renamed=r.renamed,
             seconds=r.seconds, steps=r.steps, batch_size=r.batch, learning_rate=r.learning_rate, encoder_rate=r.learning_rate * r.encoder_share, seed=self.recipe.seed,
             validation={name: (some, retrieved) for name, some in validation.items()}, every=r.every, evaluate=evaluate, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,

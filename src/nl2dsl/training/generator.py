@@ -13,7 +13,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,17 @@ class Banks:
     enums: Tensor
     triggers: Tensor
     steps: Tensor
+    known: bool = True
+    """Whether what was learned about single operations counts; not when they go by other words."""
 
     @classmethod
     def of(cls, tables: Tables) -> Banks:
         t = torch.from_numpy
         return cls(tables, t(tables.operations), t(tables.parameters), t(tables.enums), t(tables.triggers), t(tables.steps))
+
+    def renamed(self, operations: Tensor) -> Banks:
+        """The same catalog in other words, (n, 384)."""
+        return replace(self, operations=operations, known=False)
 
 
 class Model(nn.Module):
@@ -161,7 +167,7 @@ def _score(
     fixed, q_operation, q_parameter, q_enum, q_start, q_end = w.split(heads)
     n = len(heads)
     loose = (torch.rand(len(batch)) < (0.25 if train else 0.0))[owner]
-    keep = (torch.rand(len(batch), 1) > (0.3 if train else 0.0)).float()
+    keep = (torch.rand(len(batch), 1) > (0.3 if train else 0.0)).float() * banks.known
     trusted = (torch.rand(len(batch), 1) > (0.25 if train else 0.0)).float()
     columns = [(fixed + w.fixed_bias).masked_fill(~(sets[flat["fixed_set"]] | loose[:, None]), NEVER)]
     targets = torch.where(flat["kinds"] == Kind.FIXED, flat["indices"], 0)
@@ -251,6 +257,8 @@ def train(
     sets: Tensor,
     out: Path,
     *,
+    others: Sequence[Banks] = (),
+    renamed: float = 0.0,
     seconds: float = math.inf,
     steps: int = 0,
     batch_size: int = 48,
@@ -267,7 +275,7 @@ def train(
 ) -> dict[str, Figures]:
     """Trains for `steps`, or for `seconds` when there are none; the learning rate falls with the steps or the clock, which stands during evaluations. Batches hold
     rows of like length. Weights are saved and validated every `every` steps, with the figures that `evaluate` adds for each validation set; `checkpoint` is
-    resumed from. Returns the figures of the last validation."""
+    resumed from. A share `renamed` of the steps sees the catalog in the words of one of `others`. Returns the figures of the last validation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     groups = [
@@ -276,9 +284,10 @@ def train(
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     step, seen, elapsed, skipped, losses, shown = 0, 0, 0.0, 0, list[float](), _none()
-    epoch, taken, queue, last = rng.getstate(), 0, list[list[Row]](), dict[str, Figures]()
+    epoch, taken, queue, last, validated = rng.getstate(), 0, list[list[Row]](), dict[str, Figures](), -1
     if checkpoint and (state := checkpoint.load()):
         step, seen, elapsed, losses, shown, taken = (state[name] for name in ("step", "seen", "elapsed", "losses", "shown", "taken"))
+        last, validated = state.get("last", {}), state.get("validated", -1)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         epoch = state["epoch"]
@@ -292,7 +301,7 @@ def train(
     def store() -> None:
         nonlocal kept
         if checkpoint:
-            now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken}
+            now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken, "last": last, "validated": validated}
             checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
@@ -307,7 +316,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            value, found = loss(model, batch, retrieved(batch), banks, sets)
+            told = rng.choice(others) if others and rng.random() < renamed else banks
+            value, found = loss(model, batch, retrieved(batch), told, sets)
         optimizer.zero_grad()
         if not torch.isfinite(value):
             skipped, elapsed = skipped + 1, elapsed + time.monotonic() - began
@@ -327,15 +337,15 @@ def train(
             record({"stage": "generator", "step": step, "seconds": elapsed, "rows": seen, "loss": float(np.mean(losses)), "accuracy": _shares(shown)})
             losses, shown = [], _none()
         if step % every == 0:
-            last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
+            last, validated = _validate(model, validation or {}, banks, sets, evaluate, step, record), step
             save(model, out)
             store()
         elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
             store()
-    if step % every or not last:
-        store()
-        last = _validate(model, validation or {}, banks, sets, evaluate, step, record)
+    if validated != step:
+        last, validated = _validate(model, validation or {}, banks, sets, evaluate, step, record), step
         save(model, out)
+        store()  # knows that it was validated: a run killed from here on tells nothing twice
     return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 

@@ -24,11 +24,12 @@ from torch.nn.functional import cross_entropy
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.retrieval.spans import starts
 from nl2dsl.retrieval.texts import operation_text
-from nl2dsl.training import minilm
+from nl2dsl.training import minilm, renaming
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
 from nl2dsl.training.journal import line
 
 Figures = dict[str, Any]
+MANNERS = 6  # ways in which operations are told otherwise
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def train(
     learning_rate: float = 5e-5,
     temperature: float = 0.05,
     negatives: int = 24,
+    renamed: float = 0.0,
     seed: int = 0,
     held_out: dict[str, Sequence[Pair]] | None = None,
     seconds: float = math.inf,
@@ -135,7 +137,7 @@ def train(
     tick: Callable[[int, float, float], None] | None = None,
 ) -> dict[str, Figures]:
     """One pass of training; stops early when `seconds` are over (the schedule is by time then; evaluations do not count). Weights are saved and evaluated every
-    `every` steps; `checkpoint` is resumed from. Returns the figures of the last evaluation."""
+    `every` steps; `checkpoint` is resumed from. A share `renamed` of the operations is told in other words (`renaming`). Returns the figures of the last evaluation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     torch.manual_seed(seed)
@@ -144,15 +146,17 @@ def train(
     index = {o.id: i for i, o in enumerate(operations)}
     texts = [operation_text(o, catalog.connectors[o.connector]) for o in operations]
     encodings = tok.encode_batch(texts)
+    otherwise = [tok.encode_batch(some) for some in renaming.manners(catalog, MANNERS if renamed else 0, seed)]
     model.embeddings.requires_grad_(False)  # half of the weights; kept as upstream has them, so that both shipped encoders share one word table
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.01, fused=True)
     siblings: dict[str, list[int]] = {}
     for i, o in enumerate(operations):
         siblings.setdefault(o.connector, []).append(i)
-    step, elapsed, losses, order, last = 0, 0.0, list[float](), list[int](), dict[str, Figures]()
+    step, elapsed, losses, order, last, validated = 0, 0.0, list[float](), list[int](), dict[str, Figures](), -1
     if checkpoint and (state := checkpoint.load()):
         step, elapsed, losses, order = (state[name] for name in ("step", "elapsed", "losses", "order"))
+        last, validated = state.get("last", {}), state.get("validated", -1)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         set_chance(state, rng)
@@ -162,13 +166,13 @@ def train(
     def store() -> None:
         nonlocal kept
         if checkpoint:
-            now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order}
+            now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order, "last": last, "validated": validated}
             checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
     while (progress := max(step / steps, elapsed / seconds)) < 1:
         began = time.monotonic()
-        rate = learning_rate * min(1.0, (step + 1) / 100) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = learning_rate * min(1.0, (step + 1) / 40) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
         if len(order) < batch_size:
@@ -179,8 +183,9 @@ def train(
         chosen, gold = [chosen[i] for i in keep], [gold[i] for i in keep]
         fresh = _negatives(gold, siblings, len(operations), negatives, rng)
         place = {o: i for i, o in enumerate(fresh)}
+        said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            keys = encode(model, [encodings[o] for o in fresh])
+            keys = encode(model, said)
             scores = similarities(model, tok.encode_batch([p.text for p in chosen]), keys).float() / temperature
         rows, targets = [], []
         for row, g in enumerate(gold):
@@ -200,15 +205,15 @@ def train(
         if step % 100 == 0:
             record({"stage": "retriever", "step": step, "seconds": elapsed, "loss": sum(losses[-100:]) / 100})
         if step % every == 0:
-            last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
+            last, validated = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record), step
             _save(model, tok, out, catalog)
             store()
         elif checkpoint and time.monotonic() - kept > checkpoint.seconds:
             store()
-    if step % every or not last:
-        store()
-        last = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record)
+    if validated != step:
+        last, validated = _report(model, tok, embed(model, tok, texts), index, held_out or {}, step, record), step
         _save(model, tok, out, catalog)
+        store()  # knows that it was validated: a run killed from here on tells nothing twice
     return {name: {"steps": step, "seconds": elapsed, **figures} for name, figures in last.items()}
 
 
