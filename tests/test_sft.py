@@ -24,7 +24,7 @@ from nl2dsl.engines import hf, open_engine  # noqa: E402
 from nl2dsl.errors import CorpusError, EngineError, ModelError, RecipeError, UsageError  # noqa: E402
 from nl2dsl.prompts import Message, Prompt, Shot, write_flow  # noqa: E402
 from nl2dsl.textual import TextGenerator, candidates  # noqa: E402
-from nl2dsl.training.sft import bases, card, data, trainer_of  # noqa: E402
+from nl2dsl.training.sft import attention, bases, card, data, trainer_of  # noqa: E402
 from nl2dsl.training.sft import hosted as hosting  # noqa: E402
 from nl2dsl.training.sft import run as running  # noqa: E402
 from nl2dsl.training.sft.data import Encoded, Steps  # noqa: E402
@@ -58,13 +58,17 @@ def test_packed_rows_see_only_themselves(architecture: str, tmp_path: Path) -> N
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(bases.make(f"random:{architecture}", SHAPE, ["mail me"], tmp_path, 0)).eval()
+    attention.register()
     with torch.no_grad():
+        model.set_attn_implementation("eager")
         alone = [float(data.loss(model, data.packs([r], "packed", 64, 0, 1)[0])) for r in ROWS]
-        packed = [float(data.loss(model, p)) for p in data.packs(ROWS, "packed", 64, 0, 16)]
-        grouped = [float(data.loss(model, p)) for p in data.packs(ROWS, "grouped", 64, 0, 8)]
-    assert len(packed) == 1 and len(grouped) > 1
-    assert sum(packed) == pytest.approx(sum(alone), rel=1e-4)
-    assert sum(grouped) == pytest.approx(sum(alone), rel=1e-4)
+        for how in ("sdpa", "rows"):
+            model.set_attn_implementation(how)
+            packed = [float(data.loss(model, p)) for p in data.packs(ROWS, "packed", 64, 0, 16)]
+            grouped = [float(data.loss(model, p)) for p in data.packs(ROWS, "grouped", 64, 0, 8)]
+            assert len(packed) == 1 and len(grouped) > 1
+            assert sum(packed) == pytest.approx(sum(alone), rel=1e-4)
+            assert sum(grouped) == pytest.approx(sum(alone), rel=1e-4)
 
 
 def test_a_neighbour_in_the_pack_changes_no_gradient(tmp_path: Path) -> None:
@@ -96,6 +100,29 @@ def test_no_pass_is_larger_than_its_room_and_no_row_is_lost(batching: str) -> No
     found = data.packs(ROWS * 5, batching, 40, 0, 4)
     assert all(p.ids.numel() <= 40 for p in found)
     assert sum(p.useful for p in found) == 5 * sum(len(r.ids) for r in ROWS)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_each_process_has_as_many_passes_and_no_row_is_lost(processes: int) -> None:
+    found = data.packs(ROWS * 3, "packed", 64, 0, 1, processes)
+    assert len(found) % processes == 0 and all(p.ids.numel() <= 64 for p in found)
+    assert sum(p.useful for p in found) == 3 * sum(len(r.ids) for r in ROWS)
+    assert max(p.useful for p in found) < 2 * min(p.useful for p in found) or processes == 5
+    assert len(data.packs(ROWS[:1], "packed", 64, 0, 1, processes)) == 1
+
+
+def test_attention_by_rows_keeps_within_a_sliding_window() -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(1, 4, 30, 8), torch.randn(1, 2, 30, 8), torch.randn(1, 2, 30, 8)
+    made, _ = attention.attend(None, query, key, value, None, sliding_window=5, rows=(18, 4, 8))
+    start = 0
+    for n in (18, 4, 8):
+        for head in range(4):
+            scores = query[0, head, start : start + n] @ key[0, head // 2, start : start + n].T / 8**0.5
+            seen = torch.tensor([[0 <= i - j < 5 for j in range(n)] for i in range(n)])
+            wanted = scores.masked_fill(~seen, -torch.inf).softmax(1) @ value[0, head // 2, start : start + n]
+            torch.testing.assert_close(made[0, start : start + n, head], wanted, rtol=1e-4, atol=1e-5)
+        start += n
 
 
 def test_each_row_comes_once_an_epoch_in_another_order() -> None:
@@ -393,7 +420,7 @@ def test_every_recipe_reads_as_what_it_is_for() -> None:
 
 def test_a_trainer_nobody_knows_is_told(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text('trainer = "stf"', encoding="utf-8")
-    with pytest.raises(RecipeError, match="not one of sft, hosted, embedded"):
+    with pytest.raises(RecipeError, match="not one of sft, preference, hosted, embedded"):
         trainer_of(tmp_path / "r.toml")
 
 

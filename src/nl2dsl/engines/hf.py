@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -136,23 +137,47 @@ class Text:
     name: str
 
     def complete(self, prompt: Prompt, *, max_tokens: int) -> Completion:
+        return self.complete_all([prompt], max_tokens=max_tokens)[0]
+
+    def complete_all(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Completion]:
+        """All prompts in one batch, padded on the left; the seconds of each are those of the batch."""
+        began = time.perf_counter()
+        asked = [self.ids(prompt) for prompt in prompts]
+        said = self._written(asked, max_tokens, do_sample=False)
+        texts = [self.text(answer) for answer in said]
+        seconds = time.perf_counter() - began
+        return [Completion(text, len(a), len(answer), seconds) for text, a, answer in zip(texts, asked, said, strict=True)]
+
+    def sample(self, prompt: Prompt, n: int, *, max_tokens: int, temperature: float, seed: int) -> list[list[int]]:
+        """`n` answers drawn from the whole distribution, as token ids with the end token where it was written; the same for the same seed on the same machine."""
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._written([self.ids(prompt)] * n, max_tokens, do_sample=True, temperature=temperature, top_k=0, top_p=1.0)
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        made: list[int] = self.tokenizer(render(self.tokenizer, prompt), add_special_tokens=False)["input_ids"]
+        return made
+
+    def text(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _written(self, asked: Sequence[list[int]], max_tokens: int, **choice: Any) -> list[list[int]]:
+        """What is written behind each of these prompts, up to its end token and with it."""
         import torch
         from transformers import GenerationConfig
 
-        began = time.perf_counter()
-        ids = self.tokenizer(render(self.tokenizer, prompt), add_special_tokens=False, return_tensors="pt")["input_ids"].to(self.model.device)
-        room = int(getattr(self.model.config, "max_position_embeddings", 1 << 30)) - ids.shape[1]
+        wide, end, pad = max(map(len, asked)), self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (wide - len(a)) + a for a in asked], device=self.model.device)
+        mask = torch.tensor([[0] * (wide - len(a)) + [1] * len(a) for a in asked], device=self.model.device)
+        room = int(getattr(self.model.config, "max_position_embeddings", 1 << 30)) - wide
         if room < 1:
-            raise EngineError(
-                f"the prompt has {ids.shape[1]} tokens, more than {self.name} reads", hint="fewer shots, or a model with a longer context"
-            )
-        how = cast(Any, GenerationConfig)(
-            max_new_tokens=min(max_tokens, room), do_sample=False, eos_token_id=self.tokenizer.eos_token_id, pad_token_id=self.tokenizer.pad_token_id
-        )
+            raise EngineError(f"the prompt has {wide} tokens, more than {self.name} reads", hint="fewer shots, or a model with a longer context")
+        how = cast(Any, GenerationConfig)(max_new_tokens=min(max_tokens, room), eos_token_id=end, pad_token_id=pad, **choice)
         with torch.inference_mode():
-            made = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=how)[0, ids.shape[1] :]
-        text = self.tokenizer.decode(made, skip_special_tokens=True)
-        return Completion(text, ids.shape[1], len(made), time.perf_counter() - began)
+            made = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=how)[:, wide:].tolist()
+        return [answer[: answer.index(end) + 1] if end in answer else answer for answer in made]
 
 
 class HF:
@@ -162,8 +187,8 @@ class HF:
         self.folder = Path(folder)
         self.card = read_card(self.folder)
         verify(self.folder, self.card)
-        self._text = self._load(base, merged)
-        if self.card["template"] != (found := template_digest(self._text.tokenizer)):
+        self.loaded = self._load(base, merged)
+        if self.card["template"] != (found := template_digest(self.loaded.tokenizer)):
             raise ModelError(
                 f"{self.folder}: prompts are rendered otherwise than in training ({self.card['template'][:12]}, here {found[:12]})",
                 hint="the tokenizer or its chat template has changed",
@@ -193,7 +218,10 @@ class HF:
         return f"hf:{self.card['name']}@{self.card['digest'][:12]}"
 
     def complete(self, prompt: Prompt, *, max_tokens: int) -> Completion:
-        return self._text.complete(prompt, max_tokens=max_tokens)
+        return self.loaded.complete(prompt, max_tokens=max_tokens)
+
+    def complete_all(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Completion]:
+        return self.loaded.complete_all(prompts, max_tokens=max_tokens)
 
 
 def adapted(model: Any, folder: Path, merged: bool) -> Any:

@@ -1,8 +1,8 @@
 """Fine-tuning of text models on our corpus: full, LoRA or QLoRA, from one process to many nodes; and the files of hosted fine-tuning.
 
-    recipe ─ data ─ bases, model ─ loop (states) ─ run ─ card          hosted
+    recipe ─ data ─ bases, model ─ loop (states) ─ run ─ card ─ preference          hosted
 
-In: a recipe whose `trainer` is `sft` or `hosted`; `trainer_of` reads which. Out: a model folder with `card.json` that the engine `hf:FOLDER` serves.
+In: a recipe whose `trainer` is `sft`, `preference` or `hosted`; `trainer_of` reads which. Out: a model folder with `card.json` that the engine `hf:FOLDER` serves.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from nl2dsl.errors import RecipeError
 from nl2dsl.files import read_text
 
-TRAINERS = ("sft", "hosted", "embedded")
+TRAINERS = ("sft", "preference", "hosted", "embedded")
 
 
 def trainer_of(path: str | Path) -> str:
-    """Which training a recipe is for: `sft`, `hosted`, or `embedded` when it does not say (or is no TOML: its own reader tells what is wrong)."""
+    """Which training a recipe is for: `sft`, `preference`, `hosted`, or `embedded` when it does not say (or is no TOML: its own reader tells what is wrong)."""
     try:
         found = tomllib.loads(read_text(path)).get("trainer", "embedded")
     except tomllib.TOMLDecodeError:
