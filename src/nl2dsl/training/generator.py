@@ -9,6 +9,7 @@ so that the model also means something without constraints.
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import time
@@ -287,7 +288,7 @@ def train(
     epoch, taken, queue, last, validated = rng.getstate(), 0, list[list[Row]](), dict[str, Figures](), -1
     if checkpoint and (state := checkpoint.load()):
         step, seen, elapsed, losses, shown, taken = (state[name] for name in ("step", "seen", "elapsed", "losses", "shown", "taken"))
-        last, validated = state.get("last", {}), state.get("validated", -1)
+        last, validated = json.loads(state.get("last", "{}")), state.get("validated", -1)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         epoch = state["epoch"]
@@ -301,8 +302,17 @@ def train(
     def store() -> None:
         nonlocal kept
         if checkpoint:
-            now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken, "last": last, "validated": validated}
-            checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
+            now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken}
+            checkpoint.save(
+                {
+                    **now,
+                    "last": json.dumps(last),
+                    "validated": validated,
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    **chance(rng),
+                }
+            )
         kept = time.monotonic()
 
     model.train()

@@ -156,7 +156,7 @@ def train(
     step, elapsed, losses, order, last, validated = 0, 0.0, list[float](), list[int](), dict[str, Figures](), -1
     if checkpoint and (state := checkpoint.load()):
         step, elapsed, losses, order = (state[name] for name in ("step", "elapsed", "losses", "order"))
-        last, validated = state.get("last", {}), state.get("validated", -1)
+        last, validated = json.loads(state.get("last", "{}")), state.get("validated", -1)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         set_chance(state, rng)
@@ -166,7 +166,7 @@ def train(
     def store() -> None:
         nonlocal kept
         if checkpoint:
-            now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order, "last": last, "validated": validated}
+            now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order, "last": json.dumps(last), "validated": validated}
             checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 

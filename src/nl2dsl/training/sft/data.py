@@ -21,6 +21,7 @@ from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.engines.hf import render
 from nl2dsl.example import Example
 from nl2dsl.prompts import Shot, write_flow
+from nl2dsl.training.sft import attention
 from nl2dsl.training.sft.rows import offered
 
 IGNORED = -100
@@ -38,7 +39,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One forward pass: `ids` (b, t); `positions` (1, t) for a packed row or `mask` (b, t) for a padded batch; `keep` (k) are the places that are asked, `labels` (b, k)."""
+    """One forward pass: `ids` (b, t); `positions` (1, t) and `rows` for a packed row or `mask` (b, t) for a padded batch; `keep` (k) are the places that are asked, `labels` (b, k)."""
 
     ids: Tensor
     positions: Tensor | None
@@ -48,6 +49,8 @@ class Pack:
     targets: int
     useful: int
     """Tokens that are no padding."""
+    rows: tuple[int, ...] = ()
+    """Lengths of what stands behind each other in a line, the padding at the end of a pack among them."""
 
 
 # --- rows to tokens ------------------------------------------------------------------------------------------------------------
@@ -101,10 +104,10 @@ class Steps:
         return order
 
 
-def packs(rows: Sequence[Encoded], batching: str, room: int, pad: int, multiple: int) -> list[Pack]:
-    """The forward passes for these rows, none with more than `room` tokens (a single longer row gets a pass of its own)."""
+def packs(rows: Sequence[Encoded], batching: str, room: int, pad: int, multiple: int, processes: int = 1) -> list[Pack]:
+    """The forward passes for these rows, none with more than `room` tokens (a single longer row gets a pass of its own); where there are rows enough, as many for each process."""
     if batching == "packed":
-        return [_packed(group, pad, multiple) for group in _bins(rows, room, multiple)]
+        return [_packed(group, pad, multiple) for group in _shared(_bins(rows, room), rows, room, processes)]
     return [_grouped(group, pad, multiple) for group in _groups(rows, room, multiple)]
 
 
@@ -112,7 +115,21 @@ def _up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _bins(rows: Sequence[Encoded], room: int, multiple: int) -> list[list[Encoded]]:
+def _shared(bins: list[list[Encoded]], rows: Sequence[Encoded], room: int, processes: int) -> list[list[Encoded]]:
+    """The same rows in as many bins for each process, of about the same length: each next row, longest first, into the emptiest."""
+    wanted = min(len(rows), -(-len(bins) // processes) * processes)
+    if processes == 1 or wanted == len(bins):
+        return bins
+    made: list[list[Encoded]] = [[] for _ in range(wanted)]
+    filled = [0] * wanted
+    for row in sorted(rows, key=lambda r: -len(r.ids)):
+        place = min(range(wanted), key=filled.__getitem__)
+        made[place].append(row)
+        filled[place] += len(row.ids)
+    return made if max(filled) <= max(room, max(len(r.ids) for r in rows)) else bins
+
+
+def _bins(rows: Sequence[Encoded], room: int) -> list[list[Encoded]]:
     """First fit, longest first."""
     made: list[tuple[list[int], list[Encoded]]] = []
     for row in sorted(rows, key=lambda r: -len(r.ids)):
@@ -147,7 +164,8 @@ def _packed(rows: Sequence[Encoded], pad: int, multiple: int) -> Pack:
     useful = len(ids)
     rest = _up(useful, multiple) - useful
     ids, positions = ids + [pad] * rest, [*positions, *range(rest)]
-    return Pack(torch.tensor([ids]), torch.tensor([positions]), None, torch.tensor(keep), torch.tensor([labels]), len(labels), useful)
+    lengths = (*(len(row.ids) for row in rows), *((rest,) if rest else ()))
+    return Pack(torch.tensor([ids]), torch.tensor([positions]), None, torch.tensor(keep), torch.tensor([labels]), len(labels), useful, lengths)
 
 
 def _grouped(rows: Sequence[Encoded], pad: int, multiple: int) -> Pack:
@@ -160,14 +178,24 @@ def _grouped(rows: Sequence[Encoded], pad: int, multiple: int) -> Pack:
         labels[i, row.prompt - 1 : n - 1] = torch.tensor(row.ids[row.prompt :])
     keep = torch.nonzero((labels != IGNORED).any(0))[:, 0]
     labels = labels[:, keep]
-    return Pack(ids, None, mask, keep, labels, int((labels != IGNORED).sum()), int(mask.sum()))
+    return Pack(ids, None, mask, keep, labels, int((labels != IGNORED).sum()), int(mask.sum()), (wide,))
 
 
 def loss(model: Any, pack: Pack) -> Tensor:
     """Cross-entropy of the flows' tokens, summed; logits are made only where they are asked."""
-    given = {"position_ids": pack.positions} if pack.positions is not None else {"attention_mask": pack.mask}
-    logits = model(input_ids=pack.ids, use_cache=False, logits_to_keep=pack.keep, **given).logits
+    given: dict[str, Any] = {"position_ids": pack.positions} if pack.positions is not None else {"attention_mask": pack.mask}
+    if by_rows := model_attention(model) == attention.NAME:
+        given = {"position_ids": pack.positions, "rows": pack.rows}
+    with attention.unmasked(by_rows):
+        logits = model(input_ids=pack.ids, use_cache=False, logits_to_keep=pack.keep, **given).logits
     return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), pack.labels.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def model_attention(model: Any) -> str:
+    """How the model attends; it may be wrapped by what distributes or compiles it."""
+    while hasattr(model, "module"):
+        model = model.module
+    return str(model.config._attn_implementation)
 
 
 def moved(pack: Pack, device: Any) -> Pack:

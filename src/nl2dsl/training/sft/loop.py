@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import pickle
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -112,7 +114,7 @@ class Training:
         """One update. Returns the loss by token, the norm of the gradient, useful tokens and tokens with padding."""
         r, a = self.recipe, self.accelerator
         torch.manual_seed((r.seed * 1_000_003 + step) * 1_009 + a.process_index)
-        whole = data.packs(self.steps.of(step), r.batching, r.micro_tokens, self.pad, r.pad_to)
+        whole = data.packs(self.steps.of(step), r.batching, r.micro_tokens, self.pad, r.pad_to, a.num_processes)
         targets = sum(p.targets for p in whole)
         own, real = self._share(whole)
         for group in self.optimizer.param_groups:
@@ -160,7 +162,7 @@ class Training:
     def _broken(self, step: int, what: str, value: float) -> None:
         kept = [n["step"] for n in self._states.names()]
         raise ModelError(
-            f"the {what} is {value} at step {step + 1}; nothing was learned from it"
+            f"the {what} is {value} at step {step + 1}; no checkpoint has learned from it"
             + (f", and the checkpoint of step {kept[-1]} is whole" if kept else ""),
             hint='a lower learning_rate, more warmup, or precision = "fp32"',
         )
@@ -215,14 +217,54 @@ class Training:
 
     def _save_sharded(self, step: int) -> None:
         folder = self.folder / f"sharded-{step:07d}"
-        self.accelerator.save_state(str(folder))
         if self._main:
-            self._states.save(step, {"step": step, "folder": folder.name, "seen": asdict(self.seen)})
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed while it wrote
+        self.accelerator.wait_for_everyone()
+        with self._broken_disk(f"the checkpoint of step {step} cannot be written to {folder}"):
+            self.accelerator.save_state(str(folder))
+        self.accelerator.wait_for_everyone()
+        if self._main:
+            self._states.save(
+                step,
+                {
+                    "step": step,
+                    "folder": folder.name,
+                    "processes": self.accelerator.num_processes,
+                    "sizes": _sizes(folder),
+                    "seen": asdict(self.seen),
+                },
+            )
+            kept = {f"sharded-{n['step']:07d}" for n in self._states.names()}
+            for old in self.folder.glob("sharded-*"):
+                if old.name not in kept:
+                    shutil.rmtree(old, ignore_errors=True)
+
+    def _load_sharded(self, state: Mapping[str, Any]) -> None:
+        folder, processes = self.folder / state["folder"], self.accelerator.num_processes
+        if state["processes"] != processes:
+            raise ModelError(
+                f"the checkpoint {folder} is one of {state['processes']} processes, and now there are {processes}",
+                hint="sharded checkpoints go on with the number of processes that made them: start as many, or train into another folder",
+            )
+        if state["sizes"] != _sizes(folder):
+            raise ModelError(f"the checkpoint {folder} is damaged: its files have other sizes", hint="train into another folder")
+        with self._broken_disk(f"the checkpoint {folder} cannot be read"):
+            self.accelerator.load_state(str(folder))
+
+    @contextlib.contextmanager
+    def _broken_disk(self, what: str) -> Iterator[None]:
+        """Says what torch and DeepSpeed say in many ways (a full disk is a RuntimeError of torch's writer, damage an error of pickle or zip)."""
+        try:
+            yield
+        except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as problem:
+            raise ModelError(
+                f"{what}: {(str(problem) or type(problem).__name__).splitlines()[0]}", hint="the checkpoint before it is untouched"
+            ) from problem
 
     def _resume(self) -> int:
         state = self._states.load()
         if state and self.sharded:
-            self.accelerator.load_state(str(self.folder / state["folder"]))
+            self._load_sharded(state)
         elif state:
             models.put(self.plain, state["weights"])
             getattr(self.optimizer, "optimizer", self.optimizer).load_state_dict(state["optimizer"])
@@ -253,6 +295,11 @@ class Training:
         self.journal.record({"stage": self.stage, "step": step, **({"set": name} if name else {}), **figures})
         where = f"{self.stage}/{name or 'train'}"
         self.tell({f"{where}/{n}": float(v) for n, v in {**figures, **more}.items() if isinstance(v, int | float)}, step)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file of a sharded checkpoint: a digest of a hundred gigabytes would take longer than the writing."""
+    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def rise_and_fall(step: int, total: int, warmup: float, schedule: str) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from nl2dsl.errors import ModelError
+from nl2dsl.training.sft import attention
 from nl2dsl.training.sft.recipe import Method, SftRecipe
 
 
@@ -21,6 +22,7 @@ def load(base: Path, recipe: SftRecipe, method: Method) -> tuple[Any, Any]:
     """The model with what is to be trained switched on, and its tokenizer. Raises `ModelError` when the base cannot be loaded, or not in this way here."""
     kind = torch.float32 if method == "full" else getattr(torch, recipe.weights)
     more = _four_bit() if method == "qlora" else {}
+    attention.register()
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
         model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=kind, attn_implementation=recipe.attention, **more)

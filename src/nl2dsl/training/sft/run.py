@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -68,7 +69,6 @@ def train_recipe(recipe: SftRecipe | str | Path, overrides: Iterable[str] = ()) 
 
 class _Run:
     def __init__(self, recipe: SftRecipe) -> None:
-        from accelerate import Accelerator
         from accelerate.state import AcceleratorState
         from transformers.utils.logging import disable_progress_bar
 
@@ -80,7 +80,7 @@ class _Run:
         self.catalog = _catalog(recipe)
         if not torch.distributed.is_initialized():
             AcceleratorState._reset_state(True)  # a process may train twice, with another precision
-        self.accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=not torch.cuda.is_available())
+        self.accelerator = _accelerator(recipe)
         self.trackers = Trackers(recipe, self.below) if self.main else None
         self.journal = Journal(self.below)
         self.train = rows.examples(self.corpus, "train", self.catalog, recipe.rows, recipe.seed)
@@ -96,10 +96,10 @@ class _Run:
         """What writes the prompts, as it will when the model serves."""
         nobody = Text(None, None, "")
         if self.near is None:
-            return TextGenerator(nobody, catalog=self.catalog, constrain="none")
+            return TextGenerator(nobody, catalog=self.catalog, constrain="none", most=self.recipe.offered)
         from nl2dsl.evaluation.baselines import Rag
 
-        return Rag(nobody, self.near, catalog=self.catalog, constrain="none", shots=self.recipe.shots)
+        return Rag(nobody, self.near, catalog=self.catalog, constrain="none", shots=self.recipe.shots, most=self.recipe.offered)
 
     def run(self) -> Path:
         if self.main:
@@ -215,6 +215,16 @@ class _Run:
             exact += metrics.exact(made, [row.operations])
             failed += isinstance(outcome, Failed)
         return {"flow_similarity": similar / n, "exact": exact / n, "non_parsed": failed / n, "n": n}
+
+
+def _accelerator(recipe: SftRecipe) -> Any:
+    """accelerate's, as `accelerate launch` says. DeepSpeed without a GPU is not asked for by `cpu` (that gives DDP, and says nothing), and needs to be told gloo."""
+    from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
+
+    cpu, deepspeed = not torch.cuda.is_available(), os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
+    more = [InitProcessGroupKwargs(backend="gloo")] if cpu and deepspeed else []
+    return Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=cpu and not deepspeed, kwargs_handlers=more)
 
 
 def _write(model: Any, tokenizer: Any, out: Path, whole: dict[str, Any] | None) -> None:
