@@ -303,16 +303,8 @@ def train(
         nonlocal kept
         if checkpoint:
             now = {"step": step, "seen": seen, "elapsed": elapsed, "losses": losses, "shown": shown, "epoch": epoch, "taken": taken}
-            checkpoint.save(
-                {
-                    **now,
-                    "last": json.dumps(last),
-                    "validated": validated,
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    **chance(rng),
-                }
-            )
+            validation = {"last": json.dumps(last), "validated": validated}
+            checkpoint.save({**now, **validation, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
     model.train()

@@ -57,6 +57,8 @@ class SftRecipe:
     shape: Shape = field(default_factory=Shape)
     shots: int = 0
     """Nearest examples of the training side in each prompt (the paper: 0, 3 or 5)."""
+    offered: int = 0
+    """Operations in each prompt besides those the flow needs, the same ones whatever the shots (`offered` of an evaluation is the same number); about 40 when 0."""
     rows: int = 0
     """Training rows, drawn by the seed; all when 0."""
     epochs: float = 1.0
@@ -84,7 +86,8 @@ class SftRecipe:
     """Of the arithmetic (autocast); what is trained stays in float32."""
     weights: Literal["float32", "bfloat16"] = "float32"
     """Of the frozen base; full training is always in float32."""
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    attention: Literal["rows", "sdpa", "eager", "flash_attention_2"] = "rows"
+    """`rows` attends within each row of a pack and needs no mask; the others are those of transformers."""
     gradient_checkpointing: bool = False
     compile: bool = False
     threads: int = 0
