@@ -41,6 +41,12 @@ def scrubbing(recipe: FlowsRecipe) -> dict[str, Any]:
     return {"flows": flows, "exact": exact, "before": before, "after": after, "found": scrubber.report()}
 
 
+def left_in(files: list[Path]) -> tuple[int, Counter[str]]:
+    """Rows of files, and what the independent scan finds in them: requests, flows, ids, rejects, examples in prompts."""
+    rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return len(rows), Counter(finding.kind for row in rows for finding in scan.scan(row))
+
+
 def other_scanner(files: list[Path]) -> str:
     """What `detect-secrets` (a scanner of others, when it is installed) finds in files."""
     try:
@@ -89,6 +95,8 @@ def main(words: list[str] | None = None) -> int:
         findings = sorted(scrubbed["before"] | scrubbed["after"])
         table([["independent scan", "before", "after"], *([kind, scrubbed["before"][kind], scrubbed["after"][kind]] for kind in findings)])
         print(f"  restored exactly: {scrubbed['exact']} of {scrubbed['flows']}")
+        rows, left = left_in(sorted(out.glob("*.jsonl")))
+        print(f"  independent scan of all that was written: {sum(left.values())} in {rows:,} rows{f': {dict(left)}' if left else ''}")
         print(f"  detect-secrets in the corpus: {other_scanner(sorted(out.glob('*.jsonl')))}\n")
         table([["stage", "in", "out", "rejected, by reason"], *_lines(told)])
         print(f"  leaks: {told['leaks']['leaks']} ({told['leaks']['training rows']} training rows, {told['leaks']['rows kept apart']} kept apart)")

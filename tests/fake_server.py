@@ -2,8 +2,6 @@
 
 In: a `Mood` (how often it fails, and how) and a function from the user's message to an answer. Out: a running server with `url`, and its ledger: what was asked, what was answered, what was charged
 for. Failures are drawn from the request and the number of times it came, so that a run can be repeated.
-
-    python -m tests.fake_server 0     runs until it is killed and prints its address first
 """
 
 from __future__ import annotations
@@ -33,6 +31,7 @@ class Mood:
     cut: float = 0.0  # finish_reason `length`: half of the answer
     confused: float = 0.0  # an answer that does not keep to the form
     refuses: float = 0.0  # 400: the content filter
+    limited: float = 0.0  # 429, however few requests there are
     limit: int = 0
     window: float = 0.2
     delay: float = 0.0  # seconds each answer takes
@@ -108,7 +107,7 @@ class FakeServer:
                 self.ledger.under_way -= 1
             writer.write(data)
             await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):  # the client gave up
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # the client gave up, or the server stops
             pass
         finally:
             writer.close()
@@ -119,16 +118,13 @@ class FakeServer:
         self.ledger.keys[key] += 1
         self.ledger.times.append(time.monotonic())
         if not self._admitted():
-            reset = f"{max(1, int(1000 * (self._window[0] + self.mood.window - time.monotonic())))}ms"
-            return self._http(
-                429,
-                _error("slow down"),
-                {"retry-after-ms": reset.removesuffix("ms"), "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset},
-            )
+            return self._slow_down(max(1, int(1000 * (self._window[0] + self.mood.window - time.monotonic()))))
         if self.mood.remembers and key in self._memory:
             self.ledger.statuses["from memory"] += 1
             return self._memory[key]
         event = self._event(f"{self.seed}:{key}:{self.ledger.keys[key]}")
+        if event == "limited":
+            return self._slow_down(20)
         if event in ("busy", "broken", "refuses"):
             status = {"busy": 503, "broken": 500, "refuses": 400}[event]
             return self._http(status, _error("filtered" if status == 400 else "try later"), {"Retry-After": "0.01"} if status == 503 else {})
@@ -137,6 +133,10 @@ class FakeServer:
             self.ledger.statuses["from memory"] += 1
             return self._memory[key]
         return await self._answer(key, body, event)
+
+    def _slow_down(self, milliseconds: int) -> bytes:
+        headers = {"retry-after-ms": str(milliseconds), "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": f"{milliseconds}ms"}
+        return self._http(429, _error("slow down"), headers)
 
     def _admitted(self) -> bool:
         now = time.monotonic()
@@ -149,7 +149,7 @@ class FakeServer:
     def _event(self, what: str) -> str:
         rng, draw = Random(what), 0.0
         place = rng.random()
-        for name in ("busy", "broken", "hang", "garbage", "torn", "cut", "confused", "refuses"):
+        for name in ("busy", "broken", "hang", "garbage", "torn", "cut", "confused", "refuses", "limited"):
             draw += getattr(self.mood, name)
             if place < draw:
                 return name

@@ -97,6 +97,25 @@ def test_a_quota_adds_rows_of_rare_operations_only_and_leaves_the_others_as_they
     assert with_["coverage"]["operations"]["covered"] > without["coverage"]["operations"]["covered"]  # type: ignore[index]
 
 
+def test_a_quota_fills_gaps_of_parameters_and_of_control(tmp_path: Path) -> None:
+    def recipe(name: str, quota: QuotaRecipe | None) -> CorpusRecipe:
+        return CorpusRecipe(out=str(tmp_path / name), requests=str(RECIPES), sampled=20, test=3, held_out=("shared_todo",), quota=quota)
+
+    def held(name: str) -> Coverage:
+        return coverage.of([tmp_path / name / "train.jsonl"])
+
+    build(recipe("without", None))
+    build(recipe("control", QuotaRecipe(operations=1, most=40, rounds=1, control=12)))
+    build(recipe("parameters", QuotaRecipe(operations=1, most=1_500, rounds=2, parameters=1)))
+    before = list(read(tmp_path / "without" / "train.jsonl"))
+    for name in ("control", "parameters"):
+        after = list(read(tmp_path / name / "train.jsonl"))
+        assert after[: len(before)] == before
+        assert {r.source for r in after[len(before) :]} == {"quota"}
+    without = held("without")
+    assert len(held("parameters").parameters) > len(without.parameters) + 100
+
+
 def test_a_sample_keeps_the_proportions_and_owes_each_operation_its_share() -> None:
     flows = [(f"mail{i}", ["t.Mail", "a.Send"]) for i in range(80)] + [(f"form{i}", ["t.Form", "a.Post"]) for i in range(18)]
     flows += [("rare1", ["t.Mail", "a.Rare"]), ("rare2", ["t.Form", "a.Rare"])]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import stat
-from dataclasses import replace
+import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from nl2dsl.corpus.hygiene import Apart, SplitRecipe, copies, demand_no_leaks, f
 from nl2dsl.corpus.scan import scan
 from nl2dsl.corpus.scrub import Scrubber, find, read_mapping, restore
 from nl2dsl.corpus.stages import FlowsRecipe, ParaphraseRecipe, ScrubRecipe
-from nl2dsl.corpus.tasks import Item, describe_ask
+from nl2dsl.corpus.tasks import Item, Rejected, describe_ask
 from nl2dsl.corpus.teacher import Budget, TeacherRecipe
 from nl2dsl.dsl import definition, sketch
 from nl2dsl.dsl.text import parse
@@ -235,7 +236,7 @@ def test_a_split_by_time_tests_what_is_new_and_trains_nothing_like_it() -> None:
             assert flow.skeleton not in tested
 
 
-@pytest.mark.parametrize("changes", [{"test": 0.9, "validation": 0.2}, {"by": "time"}, {"after": "2025-01-01"}])
+@pytest.mark.parametrize("changes", [{"test": 0.9, "validation": 0.2}, {"by": "time"}, {"after": "2025-01-01"}, {"by": "time", "after": "July"}])
 def test_a_split_that_cannot_be_is_told(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         SplitRecipe(**changes)
@@ -472,6 +473,67 @@ def test_a_definition_is_found_in_a_row_that_also_lists_its_actions() -> None:
     assert stages._definition({"name": "x"}) is None and stages._definition([]) is None
 
 
+def test_exports_are_read_with_their_names_and_times_and_no_two_have_the_same_id(tmp_path: Path) -> None:
+    def definition(name: str) -> dict[str, Any]:
+        return {
+            "triggers": {"manual": {"type": "Request", "kind": "Button", "inputs": {}}},
+            "actions": {name: {"type": "Compose", "inputs": name, "runAfter": {}}},
+        }
+
+    for number in (1, 2):  # unpacked packages: every definition has the same name of a file
+        folder = tmp_path / f"p{number}" / "Microsoft.Flow" / "flows" / "x"
+        folder.mkdir(parents=True)
+        exported = {"properties": {"lastModifiedTime": f"2025-0{number}-03T04:05:06Z", "definition": definition(f"A{number}")}}
+        (folder / "definition.json").write_text(json.dumps(exported))
+    with zipfile.ZipFile(tmp_path / "solution.zip", "w") as packed:
+        for number in (3, 4):
+            packed.writestr(
+                f"Workflows/Flow{number}-0000000{number}-0000-0000-0000-000000000000.json",
+                json.dumps({"properties": {"definition": definition(f"A{number}")}}),
+            )
+    template = {"resources": [{"type": "Microsoft.Logic/workflows", "name": "five", "properties": {"definition": definition("A5")}}]}
+    (tmp_path / "template.json").write_text(json.dumps(template))
+    (tmp_path / "manifest.json").write_text('{"name": "no flow", "password": "geheim1234"}')
+    found = list(stages.sources(FlowsRecipe((str(tmp_path),))))
+    flows = [f for f in found if isinstance(f, stages.Source)]
+    assert [(f.id, f.time[:7]) for f in flows] == [
+        ("definition", "2025-01"),
+        ("definition~2", "2025-02"),
+        ("solution.zip:1", ""),
+        ("solution.zip:2", ""),
+        ("template", ""),
+    ]
+    assert [f.value.get("title") for f in flows] == [None, None, "Flow3", "Flow4", "five"]
+    (rejected,) = [f for f in found if isinstance(f, Rejected)]
+    assert rejected.reason.startswith("holds no definition") and "geheim" not in json.dumps(asdict(rejected))  # nothing that nobody scrubbed is kept
+
+
+def test_what_a_flow_is_called_is_scrubbed_too(tmp_path: Path) -> None:
+    row = {"id": "mail of anna.berg@contoso.com", "dsl": MAIL}
+    (tmp_path / "flows.jsonl").write_text(json.dumps(row))
+    build(recipe(tmp_path / "c", flows=FlowsRecipe((str(tmp_path / "flows.jsonl"),)), paraphrase=None, enrich=None), CATALOG)
+    (kept,) = rows(tmp_path / "c" / "flows.jsonl")
+    assert re.fullmatch(r"mail of user\d{4}@example\.com", kept["id"])
+    assert restore(kept["id"], json.loads((tmp_path / "c-private" / "mapping.json").read_text())) == row["id"]
+
+
+def test_flows_without_times_cannot_be_split_by_time() -> None:
+    flows = [Apart("a", "s", ("t.A",)), Apart("b", "r", ("t.B",), "yesterday")]
+    with pytest.raises(CorpusError, match="no flow says when"):
+        split(flows, SplitRecipe(by="time", after="2025-07-01"))
+    assert split([*flows, Apart("c", "q", ("t.C",), "2025-07-01T08:00:00Z")], SplitRecipe(by="time", after="2025-07-01", validation=0)) == {
+        "a": "train",
+        "b": "train",
+        "c": "test",
+    }
+
+
+def test_what_requests_hold_out_flows_hold_out_too(tmp_path: Path) -> None:
+    both = CorpusRecipe(requests=str(HERE / "recipes" / "corpus"), held_out=("shared_todo",), split=SplitRecipe(unseen=("shared_teams",)))
+    assert builds._withheld(both).unseen == ("shared_teams", "shared_todo")
+    assert builds._withheld(replace(both, requests="")).unseen == ("shared_teams",)
+
+
 def test_flows_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no flows at"):
         build(recipe(tmp_path / "c", flows=FlowsRecipe((str(tmp_path / "nowhere"),))), CATALOG)
@@ -485,7 +547,7 @@ def test_scrubbing_can_be_left_out_only_by_saying_so(tmp_path: Path) -> None:
 
 
 def test_the_recipe_without_stages_has_the_card_it_always_had() -> None:
-    assert builds._told(CorpusRecipe()).keys() == {"out", "requests", "sampled", "variants", "test", "seed", "held_out"}
+    assert builds._told(CorpusRecipe()).keys() == {"requests", "sampled", "variants", "test", "seed", "held_out"}
 
 
 def test_the_smoke_flows_are_ours_and_compile() -> None:

@@ -34,6 +34,7 @@ from nl2dsl.corpus.teacher import (
     retry_after,
     seconds,
 )
+from nl2dsl.engines import hosts
 from nl2dsl.engines.hosts import KEY
 from nl2dsl.engines.replay import Replay
 from nl2dsl.errors import CorpusError, EngineError, UsageError
@@ -97,7 +98,7 @@ def test_the_same_ask_twice_is_asked_once(tmp_path: Path) -> None:
         assert found[:2] == found[2:]
 
 
-BAD = Mood(busy=0.08, broken=0.08, hang=0.05, garbage=0.05, torn=0.05, cut=0.05, refuses=0.05, limit=15, window=0.1, late=1.5)
+BAD = Mood(busy=0.08, broken=0.08, hang=0.05, garbage=0.05, torn=0.05, cut=0.05, refuses=0.05, limited=0.05, limit=15, window=0.1, late=1.5)
 
 
 def test_a_bad_host_leaves_no_ask_open_and_charges_for_none_twice(tmp_path: Path) -> None:
@@ -181,6 +182,54 @@ def test_a_host_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.jsonl") as journal:
         (found,) = Consultation(Tired(), TeacherRecipe(), journal).ask(asks(1))
     assert found == Unanswered("the host asks to wait 3,600 s: 429")
+
+
+def test_a_host_that_asks_for_an_hour_is_left_alone(tmp_path: Path) -> None:
+    class Tired:
+        name = "tired"
+        asked = 0
+
+        def answer(self, ask: Ask) -> Answer:
+            self.asked += 1
+            raise Later("429", wait=3600)
+
+    tired = Tired()
+    with Journal(tmp_path / "j.jsonl") as journal:
+        found = Consultation(tired, TeacherRecipe(concurrency=2), journal).ask(asks(40))
+    assert set(found) == {Unanswered("the host asks to wait 3,600 s: 429")}
+    assert tired.asked <= 2  # those that were under way
+
+
+@pytest.mark.parametrize("kind", ["unsupported_parameter", "unsupported_value"])
+def test_a_setting_that_the_host_does_not_know_stops_the_run_and_rejects_nothing(tmp_path: Path, kind: str) -> None:
+    host = Host("http://127.0.0.1:1/v1", "m", TeacherRecipe())
+    told = host._refused(hosts.Refused(400, "Unsupported parameter: 'max_tokens'", kind))
+    assert isinstance(told, EngineError) and told.hint is not None and "teacher.tokens_key" in told.hint
+    assert isinstance(host._refused(hosts.Refused(400, "too long", "context_length_exceeded")), Declined)
+
+
+def test_what_asks_can_cost_at_most_is_told_before_they_are_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(echo) as host:
+        settings = recipe(host, cap=5.0)
+        consult(settings, tmp_path / "j.jsonl", asks(3))
+        with Journal(tmp_path / "j.jsonl") as journal:
+            made = Consultation(open_teacher(settings), settings, journal)
+            n, most = made.most(asks(10))
+            made.ask(asks(10))
+            assert (n, made.report.counts["answered"]) == (7, 7)
+            row = made.report.row()
+        assert Decimal(row["spent here"]) < Decimal(row["spent"]) <= most + Decimal(row["spent"]) - Decimal(row["spent here"])
+        assert float(Decimal(row["spent"])) == pytest.approx(host.ledger.cost(2.5, 10.0), abs=1e-12)
+    said = capsys.readouterr().err.splitlines()
+    assert said[1].startswith(f"asking the teacher: 7 asks, at most {dollars(most)}, $") and said[1].endswith("left below the cap")
+
+
+def test_a_cap_of_nothing_asks_nothing_and_tells_the_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeServer(echo) as host:
+        found, _ = consult(recipe(host, cap=0.0), tmp_path / "j.jsonl", asks(4))
+        assert host.ledger.requests == 0
+    assert all(isinstance(a, Unanswered) and a.reason.startswith("the cap of $0.00") for a in found)
+    assert "4 asks, at most $0.01, $0.00 left below the cap" in capsys.readouterr().err
 
 
 def test_what_a_host_declines_is_not_asked_again(tmp_path: Path) -> None:

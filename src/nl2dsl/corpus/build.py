@@ -17,10 +17,10 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
@@ -31,6 +31,7 @@ from nl2dsl.corpus.cycle import CycleRecipe
 from nl2dsl.corpus.enrich import EnrichRecipe
 from nl2dsl.corpus.hygiene import SplitRecipe
 from nl2dsl.corpus.making import Made, Maker
+from nl2dsl.corpus.pool import Weights
 from nl2dsl.corpus.stages import FlowsRecipe, ParaphraseRecipe, ScrubRecipe, Settings
 from nl2dsl.corpus.teacher import TeacherRecipe, progress
 from nl2dsl.dsl import sketch
@@ -193,8 +194,10 @@ class _Builder:
                 if changed != query:
                     yield changed, s, "variant"
 
-    def sampled(self, shapes: list[Sketch], test: bool, wanted: Iterable[str] = (), n: int = 0, seed: int = 0) -> Iterator[tuple[str, Sketch, str]]:
-        """Rows of the sampler on one side of the split; `wanted` are operations of which each row has one."""
+    def sampled(
+        self, shapes: list[Sketch], test: bool, wanted: Iterable[str] = (), n: int = 0, seed: int = 0, weights: Weights | None = None
+    ) -> Iterator[tuple[str, Sketch, str]]:
+        """Rows of the sampler on one side of the split; `wanted` are operations of which each row has one. With `n` they are rows of a quota."""
         inventory = wording.load(catalog=self.catalog)
         allowed = {o for o in self.catalog.operations if o.split(".", 1)[0] not in self.recipe.held_out}
         drawn = sample.sample(
@@ -205,30 +208,50 @@ class _Builder:
             shapes=shapes,
             clauses=lambda c: (bucket(c.text, TEST_SHARE) == 0) == test,
             wanted=wanted,
+            weights=weights,
         )
         for row in drawn:
             if (bucket(skeleton(row.sketch), TEST_SHARE) == 0) == test:
-                yield row.query, row.sketch, "quota" if wanted else "sampled"
+                yield row.query, row.sketch, "quota" if n else "sampled"
 
     def filled(self, shapes: list[Sketch], rows: list[Example], quota: QuotaRecipe) -> Iterator[Example]:
-        """Rows of operations that training has too few of, until it has enough or the sampler has no more to say."""
+        """Rows of operations, parameters and control that training has too few of, until it has enough or the sampler has no more to say."""
         inventory = wording.load(catalog=self.catalog)
-        open_ = [o for o in inventory.wordings if o.split(".", 1)[0] not in self.recipe.held_out]
-        counts, made = Counter(o for r in rows for o in set(r.operations)), 0
-        for round_ in range(quota.rounds):
-            missing = [o for o in open_ if counts[o] < quota.operations]
-            if not missing or made >= quota.most:
-                return
-            before = made
-            n = 2 * sum(quota.operations - counts[o] for o in missing) + 20
-            for row in self.rows(self.sampled(shapes, False, missing, n, 1000 * (round_ + 1)), "train", lambda s: _helps(s, counts, quota)):
-                counts.update(set(row.operations))
-                made += 1
-                yield row
-                if made >= quota.most:
-                    return
-            if made == before:  # what is still missing has no wording on this side of the split, or none that makes a flow
-                return
+        open_ = {o: w for o, w in inventory.wordings.items() if o.split(".", 1)[0] not in self.recipe.held_out}
+        stated = {f"{o} {slot}" for o, w in open_.items() for clauses in w.clauses.values() for c in clauses for slot in c.slots}
+        said = {kind for s in shapes for kind in coverage.of_sketch(s)[1]}
+        gaps = (
+            _Gap("operations", list(open_), quota.operations, lambda s: set(sketch.operations(s))),
+            _Gap("parameters", sorted(stated), quota.parameters, lambda s: coverage.of_sketch(s)[0]),
+            _Gap("control", sorted(said), quota.control, lambda s: coverage.of_sketch(s)[1]),
+        )
+        for row in rows:
+            for gap in gaps:
+                gap.count(row)
+        made = 0
+        for number, gap in enumerate(gaps):
+            for round_ in range(quota.rounds):
+                before, missing = made, gap.missing()
+                if not missing or made >= quota.most:
+                    break
+                n = 2 * sum(gap.least - gap.counts[m] for m in missing) + 20
+                asked = self._asked(gap, shapes, missing, n, 10_000 * number + 1000 * (round_ + 1))
+                for row in self.rows(asked, "train", gap.helps):
+                    for each in gaps:
+                        each.count(row)
+                    made += 1
+                    yield row
+                    if made >= quota.most:
+                        return
+                if made == before:  # what is still missing has no wording on this side of the split, or none that makes a flow
+                    break
+
+    def _asked(self, gap: _Gap, shapes: list[Sketch], missing: list[str], n: int, seed: int) -> Iterator[tuple[str, Sketch, str]]:
+        """What the sampler says when it is asked for something: for operations, also those that a parameter belongs to, or in the shapes that have the control."""
+        if gap.kind == "control":
+            having = [s for s in shapes if not gap.held(s).isdisjoint(missing)]
+            return self.sampled(having, False, n=n, seed=seed, weights=Weights(shaped=1.0))
+        return self.sampled(shapes, False, list(dict.fromkeys(m.split(" ", 1)[0] for m in missing)), n, seed)
 
     def rows(self, items: Iterable[tuple[str, Sketch, str]], split: str, wanted: Callable[[Sketch], bool] | None = None) -> Iterator[Example]:
         for (query, s, source), done in self.maker.all((" ".join(query.split()), s, source) for query, s, source in items):
@@ -238,8 +261,25 @@ class _Builder:
                     yield made
 
 
-def _helps(s: Sketch, counts: Counter[str], quota: QuotaRecipe) -> bool:
-    return any(counts[o] < quota.operations for o in sketch.operations(s))
+@dataclass
+class _Gap:
+    """Something that each of `all` should be in at least `least` rows; `held` tells which a sketch has."""
+
+    kind: Literal["operations", "parameters", "control"]
+    all: list[str]
+    least: int
+    held: Callable[[Sketch], set[str]]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def count(self, row: Example) -> None:
+        if self.least:
+            self.counts.update(set(row.operations) if self.kind == "operations" else self.held(sketch.parse(row.sketch)))
+
+    def missing(self) -> list[str]:
+        return [name for name in self.all if self.counts[name] < self.least]
+
+    def helps(self, s: Sketch) -> bool:
+        return any(self.counts[name] < self.least for name in self.held(s).intersection(self.all))
 
 
 def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, object]:
@@ -247,14 +287,15 @@ def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, obj
     catalog, out = catalog or catalogs.builtin(), Path(recipe.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "card.json").unlink(missing_ok=True)  # it appears when all is done
-    settings = Settings(out, recipe.seed, recipe.teacher, recipe.flows, recipe.scrub, recipe.split, recipe.paraphrase, recipe.enrich, recipe.cycle)
+    settings = Settings(
+        out, recipe.seed, recipe.teacher, recipe.flows, recipe.scrub, _withheld(recipe), recipe.paraphrase, recipe.enrich, recipe.cycle
+    )
     work = stages.Stages(settings, catalog)
     if recipe.requests:
         _requests(work, recipe)
     card: dict[str, object] = {"recipe": _told(recipe), "catalog": catalog.digest, "counts": work.told.get("requests", {}).get("counts", {})}
-    if recipe.staged:
-        card |= stages.run(work)
-    else:
+    card |= stages.run(work)
+    if not recipe.staged:
         card["digests"] = dict(zip(_WRITTEN, work.digests(*(f"{split}.jsonl" for split in _WRITTEN)), strict=True))
     card["digest"] = hashlib.sha256(json.dumps(card["digests"], sort_keys=True).encode()).hexdigest()
     card["coverage"] = _covered(work, recipe)
@@ -263,15 +304,20 @@ def build(recipe: CorpusRecipe, catalog: Catalog | None = None) -> dict[str, obj
     return card
 
 
+def _withheld(recipe: CorpusRecipe) -> SplitRecipe:
+    """What training never sees of the requests, it never sees of flows either."""
+    if not recipe.requests:
+        return recipe.split
+    return replace(recipe.split, unseen=tuple(dict.fromkeys((*recipe.split.unseen, *recipe.held_out))))
+
+
 _WRITTEN = ("validation", "unseen", "train", "test")  # in this order
 
 
 def _told(recipe: CorpusRecipe) -> dict[str, object]:
     """The recipe as the card tells it: what changes rows, and stages only where there are any."""
     told = asdict(recipe)
-    return {
-        k: v for k, v in told.items() if k not in _HOW[1:] and (k != "quota" or v) and (recipe.staged or k not in _STAGES) and (k != "cycle" or v)
-    }
+    return {k: v for k, v in told.items() if k not in _HOW and (k != "quota" or v) and (recipe.staged or k not in _STAGES) and (k != "cycle" or v)}
 
 
 def _requests(work: stages.Stages, recipe: CorpusRecipe) -> None:
@@ -281,7 +327,7 @@ def _requests(work: stages.Stages, recipe: CorpusRecipe) -> None:
         *sorted(Path(recipe.requests).glob("*.requests.jsonl")),
         *sorted(wording.FOLDER.glob("*.json*")),
     ]
-    settings = {k: v for k, v in _told(recipe).items() if k not in (*_STAGES, *_HOW)}
+    settings = {k: v for k, v in _told(recipe).items() if k not in _STAGES}
     key = [settings, [digest_of(p) for p in sources]]
     kept = work.out / "making"
     work.stage("requests", key, [f"{split}.jsonl" for split in stages.SPLITS], lambda: {"counts": _requested(recipe, work.catalog, kept)})

@@ -34,14 +34,18 @@ class QuotaRecipe:
 
     operations: int = 10
     """Rows of every operation that has wordings."""
+    parameters: int = 0
+    """Rows that state each parameter which a wording can state; 0 asks for none."""
+    control: int = 0
+    """Rows of each control structure and kind of condition that the written requests have; 0 asks for none."""
     most: int = 20_000
     """Most rows that are added."""
     rounds: int = 8
     """How often the sampler is asked for what is still missing."""
 
     def __post_init__(self) -> None:
-        if min(self.operations, self.most, self.rounds) < 1:
-            raise ValueError("`operations`, `most` and `rounds` are at least 1")
+        if min(self.operations, self.most, self.rounds) < 1 or min(self.parameters, self.control) < 0:
+            raise ValueError("`operations`, `most` and `rounds` are at least 1, `parameters` and `control` not below 0")
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class Coverage:
     source: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Example) -> None:
-        keys, held = _of_sketch(sketch.parse(row.sketch)) if row.sketch else _of_flow(row.dsl)
+        keys, held = of_sketch(sketch.parse(row.sketch)) if row.sketch else _of_flow(row.dsl)
         self.rows += 1
         self.operations.update(set(row.operations))
         self.parameters.update(keys)
@@ -134,7 +138,7 @@ def _first(name: str) -> int:
     return int(re.findall(r"\d+", name)[0]) + name.startswith("over")
 
 
-def _of_sketch(s: Sketch) -> tuple[set[str], set[str]]:
+def of_sketch(s: Sketch) -> tuple[set[str], set[str]]:
     """Stated parameters and control of a sketch."""
     keys = {f"{step.operation} {key}" for step in sketch.steps(s) for key, _ in step.stated}
     return keys, {name for node in sketch.walk(s.steps) for name in _control(node)}
@@ -214,4 +218,4 @@ def show(short: dict[str, Any]) -> None:
     Console(stderr=True).print(made)
 
 
-__all__ = ["Coverage", "QuotaRecipe", "bucket", "of", "show", "style"]
+__all__ = ["Coverage", "QuotaRecipe", "bucket", "of", "of_sketch", "show", "style"]

@@ -14,6 +14,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from typing import Literal
 
@@ -53,6 +54,8 @@ class SplitRecipe:
             raise ValueError("`test` and `validation` are shares: not below 0, together below 1")
         if (self.by == "time") != bool(self.after):
             raise ValueError('`by = "time"` and `after = "2025-07-01"` go together')
+        if self.after and day(self.after) != self.after:
+            raise ValueError(f"`after` is `{self.after}`, not a day like 2025-07-01")
 
 
 # --- flows without what is not said --------------------------------------------------------------------------------------------
@@ -240,15 +243,28 @@ def unseen(operations: Iterable[str], withheld: Sequence[str]) -> bool:
     return any(o in withheld or split_id(o)[0] in withheld for o in operations)
 
 
+def day(text: str) -> str:
+    """The day of an ISO date or time, "" where there is none."""
+    try:
+        return date.fromisoformat(text.strip()[:10]).isoformat()
+    except ValueError:
+        return ""
+
+
 def split(flows: Sequence[Apart], recipe: SplitRecipe, taken: Iterable[str] = ()) -> dict[str, str]:
-    """The split of each flow by its id: train, validation, test, unseen, or "" for one left out because its skeleton tests. `taken` are skeletons that already test elsewhere."""
+    """The split of each flow by its id: train, validation, test, unseen, or "" for one left out because its skeleton tests. `taken` are skeletons that already test elsewhere.
+    Flows without a time are older than all others. Raises `CorpusError` for a split by time of flows none of which has a time."""
     found: dict[str, str] = {}
+    if recipe.by == "time" and flows and not any(day(flow.time) for flow in flows):
+        raise CorpusError(
+            "no flow says when it was changed, so none can be kept apart by time", hint="`flows.time` is the key of a row that holds an ISO date"
+        )
     tested, train = set(taken), set[str]()
     for flow in flows:
         if unseen(flow.operations, recipe.unseen):
             found[flow.id] = "unseen"
         elif recipe.by == "time":
-            found[flow.id] = "test" if flow.time and flow.time >= recipe.after else "train"
+            found[flow.id] = "test" if day(flow.time) >= recipe.after else "train"
         else:
             place = int(hashlib.sha1(flow.skeleton.encode()).hexdigest(), 16) % 10_000 / 10_000
             found[flow.id] = "test" if place < recipe.test else "validation" if place < recipe.test + recipe.validation else "train"
@@ -320,11 +336,14 @@ def _alike(train: Sequence[Example], apart: Sequence[Example]) -> Iterator[Leak]
         words.add(term_shingles(row.query))
         loose.add(term_shingles(row.query))
         flows.add(flow_shingles(row.dsl))
+    wanted = {row.operations for row in apart}
     for row in train:
         said = term_shingles(row.query)
         near = letters.like(query_shingles(row.query)) or words.like(said)
         if near:
             yield Leak("query", row.id, apart[near[0]].id, row.query)
+        if row.operations not in wanted:
+            continue
         same = [n for n in loose.like(said) if apart[n].operations == row.operations]
         if same and not near:
             yield Leak("paraphrase", row.id, apart[same[0]].id, row.query)
@@ -370,6 +389,7 @@ __all__ = [
     "SplitRecipe",
     "bare",
     "copies",
+    "day",
     "demand_no_leaks",
     "flow_shingles",
     "jaccard",

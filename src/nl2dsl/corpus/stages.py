@@ -31,10 +31,10 @@ from nl2dsl.corpus.hygiene import Apart, SplitRecipe
 from nl2dsl.corpus.scrub import Scrubber
 from nl2dsl.corpus.tasks import Item, Rejected
 from nl2dsl.corpus.teacher import Consultation, Journal, TeacherRecipe, open_teacher
-from nl2dsl.dsl import checker, definition, tree
+from nl2dsl.dsl import checker, definition, flowfiles, tree
 from nl2dsl.dsl.text import parse
 from nl2dsl.dsl.tree import Flow
-from nl2dsl.errors import CorpusError, Nl2DslError
+from nl2dsl.errors import CorpusError, Nl2DslError, UsageError
 from nl2dsl.example import Example, read, write
 from nl2dsl.files import digest_of, read_text, write_rows, write_text
 
@@ -50,11 +50,12 @@ class FlowsRecipe:
     """`[flows]`: production flows to be put into words."""
 
     path: tuple[str, ...]
-    """Files and folders: definitions (`.json`), rows with a `definition` or a `dsl` (`.jsonl`, `.jsonl.gz`), texts (`.flow`)."""
+    """Files and folders: exported packages and solutions (`.zip`), definitions and templates of deployments (`.json`), rows with a `definition` or a `dsl` (`.jsonl`, `.jsonl.gz`), texts
+    (`.flow`)."""
     limit: int = 0
     """Most flows; 0 is all."""
     time: str = "modified"
-    """Key of a row that tells when its flow was last changed (ISO date)."""
+    """Key that tells when a flow was last changed (ISO date): of a row or of its `properties`; where it is not there, `lastModifiedTime` and `changedTime` are looked for."""
     known_only: bool = False
     """Leave out flows with operations that are not in the catalog."""
     sample: int = 0
@@ -143,8 +144,8 @@ class Stages:
     def digests(self, *files: str) -> list[str]:
         return [_digest(self.out / f) for f in files]
 
-    def consult(self, work: Callable[[Consultation], Any]) -> Any:
-        """Work with the teacher, its journal open, its costs noted. The template is free and always at hand: what it says is not kept."""
+    def consult(self, stage: str, work: Callable[[Consultation], Any]) -> Any:
+        """Work of a stage with the teacher, its journal open, its costs noted. The template is free and always at hand: what it says is not kept."""
         settings = self.settings.teacher
         teacher = open_teacher(settings, lambda: Template(self.catalog, self.settings.seed))
         if isinstance(teacher, Template):
@@ -155,12 +156,13 @@ class Stages:
             try:
                 return work(consultation)
             finally:
-                self.costs.append(consultation.report.row())
+                self.costs.append({"stage": stage, **consultation.report.row()})
+                write_text(self.out / "cost.json", json.dumps(self.costs, indent=1))
                 print(consultation.report.line(), file=sys.stderr)
 
 
 def run(stages: Stages) -> dict[str, Any]:
-    """Runs the stages that the recipe asks for and returns what the card tells: counts and digests. Raises `CorpusError` for a corpus that leaks."""
+    """Runs the stages that the recipe asks for, and the leak test always; returns what the card tells: counts and digests. Raises `CorpusError` for a corpus that leaks."""
     settings = stages.settings
     if settings.flows is not None:
         _flows(stages, settings.flows)
@@ -172,8 +174,6 @@ def run(stages: Stages) -> dict[str, Any]:
     if settings.cycle is not None:
         _cycle(stages, settings.cycle)
     _leaks(stages)
-    if stages.costs:
-        write_text(settings.out / "cost.json", json.dumps(stages.costs, indent=1))
     digests = {f.name: _digest(f) for f in sorted(settings.out.glob("*.jsonl")) if f.name != "teacher.jsonl"}
     return {"stages": stages.told, "digests": digests}
 
@@ -191,12 +191,19 @@ class Source:
 
 
 def sources(recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
-    """The flows of the recipe's files, in the order of their names."""
+    """The flows of the recipe's files, in the order of their names; no two have the same id."""
+    seen = Counter[str]()
+    for source in _all_sources(recipe):
+        seen[source.id] += 1
+        yield source if seen[source.id] == 1 else replace(source, id=f"{source.id}~{seen[source.id]}")
+
+
+def _all_sources(recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
     for name in recipe.path:
         path = Path(name)
         if not path.exists():
             raise CorpusError(f"no flows at {path}", hint="`flows.path` holds files and folders, seen from where the command runs")
-        kinds = (".json", ".jsonl", ".jsonl.gz", ".flow")
+        kinds = (".json", ".jsonl", ".jsonl.gz", ".flow", ".zip")
         for file in sorted(f for f in path.rglob("*") if f.name.endswith(kinds)) if path.is_dir() else [path]:
             yield from _sources_of(file, recipe)
 
@@ -204,6 +211,9 @@ def sources(recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
 def _sources_of(file: Path, recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
     if file.suffix == ".flow":
         yield Source(file.stem, {"text": read_text(file)})
+        return
+    if file.suffix == ".zip":
+        yield from _exported(file)
         return
     rows = (
         [(file.stem, read_text(file))]
@@ -214,17 +224,42 @@ def _sources_of(file: Path, recipe: FlowsRecipe) -> Iterator[Source | Rejected]:
         try:
             row = json.loads(text)
         except (json.JSONDecodeError, RecursionError) as problem:
-            yield Rejected(id, "flows", f"not JSON: {problem}")
+            yield from _exported(file) if file.suffix == ".json" else [Rejected(id, "flows", f"not JSON: {problem}")]
             continue
         found = _definition(row)
         if found is None and isinstance(row, dict) and isinstance(row.get("dsl"), str):
-            yield Source(str(row.get("id") or id), {"text": row["dsl"]}, str(row.get(recipe.time) or ""))
+            yield Source(str(row.get("id") or id), {"text": row["dsl"]}, _time(row, recipe.time))
             continue
         if found is None:
-            yield Rejected(id, "flows", "holds no definition", text[:200])
+            yield from _exported(file) if file.suffix == ".json" else [Rejected(id, "flows", "holds no definition")]
             continue
         about = {k: row[k] for k in ("title", "description") if isinstance(row.get(k), str)}
-        yield Source(str(row.get("id") or id), {**about, "definition": found}, str(row.get(recipe.time) or ""))
+        yield Source(str(row.get("id") or id), {**about, "definition": found}, _time(row, recipe.time))
+
+
+def _exported(file: Path) -> Iterator[Source | Rejected]:
+    """The flows of a package, a solution or a template of a deployment."""
+    told = flowfiles.Told()
+    try:
+        found = flowfiles.find(file.read_bytes(), file.name, told)
+    except UsageError as problem:
+        yield Rejected(file.stem, "flows", f"holds no definition: {problem}")
+        return
+    for number, flow in enumerate(found, 1):
+        id = file.stem if len(found) == 1 else f"{file.name}:{number}"
+        yield Source(id, {**({"title": flow.name} if flow.name else {}), "definition": flow.definition})
+    for number, skipped in enumerate(told.skipped, 1):
+        yield Rejected(f"{file.name}:skipped {number}", "flows", f"holds no definition: {skipped}")
+
+
+def _time(row: dict[str, Any], key: str) -> str:
+    """When a flow was last changed, as its row or its export says it."""
+    inner = row.get("properties")
+    for place in (row, inner if isinstance(inner, dict) else {}):
+        for name in (key, "lastModifiedTime", "changedTime"):
+            if isinstance(place.get(name), str) and place[name]:
+                return str(place[name])
+    return ""
 
 
 def _definition(row: Any) -> dict[str, Any] | None:
@@ -283,28 +318,32 @@ def _flows(stages: Stages, recipe: FlowsRecipe) -> None:
 
 
 def _flow_row(source: Source, scrubber: Scrubber | None, catalog: Catalog, recipe: FlowsRecipe, counts: Counter[str]) -> dict[str, Any] | Rejected:
-    """The row of a flow, or why there is none. Nothing of a flow in which the scan finds something is kept, also not in the reason."""
+    """The row of a flow, or why there is none. Nothing of a flow in which the scan finds something is kept, also not in the reason. What it is called is scrubbed like what it says."""
+    id = source.id
     try:
-        value = scrubber.scrub(source.value) if scrubber else source.value
+        value = {**source.value, "id": source.id}
+        if scrubber:
+            value = scrubber.scrub(value)
+        id = value["id"]
         flow = _read(value)
     except Nl2DslError as problem:
-        return Rejected(source.id, "flows", str(problem))
+        return Rejected(id, "flows", str(problem))
     if scrubber:
         found = scan.scan(value)
         if found:
             counts["scan"] += 1
-            return Rejected(source.id, "flows", f"the scan found {', '.join(sorted({f.kind for f in found}))} after scrubbing")
+            return Rejected(id, "flows", f"the scan found {', '.join(sorted({f.kind for f in found}))} after scrubbing")
     tidied = hygiene.tidy(flow)
     if tidied is None:
-        return Rejected(source.id, "flows", "does not read back from its text")
+        return Rejected(id, "flows", "does not read back from its text")
     flow, dsl = tidied
     operations = tree.operations(flow)
     unknown = [o for o in operations if o not in catalog]
     if recipe.known_only and unknown:
-        return Rejected(source.id, "flows", f"unknown operation {unknown[0]}")
+        return Rejected(id, "flows", f"unknown operation {unknown[0]}")
     errors = sum(d.severity == "error" and not d.code.startswith("N2") for d in checker.check(flow, catalog))
     counts["with other errors of the checker"] += bool(errors)
-    row = {"id": source.id, "dsl": dsl, "operations": operations, "skeleton": hygiene.skeleton(flow), "time": source.time}
+    row = {"id": id, "dsl": dsl, "operations": operations, "skeleton": hygiene.skeleton(flow), "time": source.time}
     return {**row, **{k: value[k] for k in ("title", "description") if k in value}}
 
 
@@ -339,7 +378,7 @@ def _describe(stages: Stages) -> None:
     def make() -> dict[str, Any]:
         rows = [json.loads(line) for line in read_text(out / "flows.jsonl").splitlines()]
         items = [Item(row["id"], flow, row["dsl"]) for row in rows if (flow := parse(row["dsl"])[0]) is not None]
-        queries, rejected = stages.consult(lambda c: tasks.describe(items, c, stages.catalog))
+        queries, rejected = stages.consult("describe", lambda c: tasks.describe(items, c, stages.catalog))
         taken = {hygiene.skeleton(flow) for r in _rows(out, _APART) if (flow := parse(r.dsl)[0]) is not None}
         apart = [Apart(row["id"], row["skeleton"], tuple(row["operations"]), row["time"]) for row in rows if row["id"] in queries]
         splits = hygiene.split(apart, settings.split, taken)
@@ -457,7 +496,7 @@ def _paraphrase(stages: Stages, recipe: ParaphraseRecipe) -> None:
             said, more = tasks.rephrase([(r.id, r.query, steps[r.id]) for r in chosen if r.id in steps], recipe.n, c)
             return said, rejected + more
 
-        said, rejected = stages.consult(work)
+        said, rejected = stages.consult("paraphrase", work)
         known = {r.query.lower() for r in rows}
         made = []
         for row in chosen:
@@ -483,7 +522,7 @@ def _enrich(stages: Stages, recipe: EnrichRecipe) -> None:
 
     def make() -> dict[str, Any]:
         chosen = [i for i, r in enumerate(rows) if _picked(settings.seed, "enrich", r.id, recipe.share)]
-        made, rejected = stages.consult(lambda c: enriching.enrich(rows, chosen, recipe, stages.catalog, c))
+        made, rejected = stages.consult("enrich", lambda c: enriching.enrich(rows, chosen, recipe, stages.catalog, c))
         write_rows(out / "enriched.jsonl", (asdict(row) for row in made))
         _reject(out, "enrich", rejected)
         full = {"with steps": sum(bool(r.steps) for r in made), "with all shots": sum(len(r.shots) == recipe.shots for r in made)}

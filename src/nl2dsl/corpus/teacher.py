@@ -515,8 +515,8 @@ class Consultation:
 
     def ask(self, asks: Sequence[Ask], what: str = "asking the teacher") -> list[Answer | Unanswered]:
         """Answers in the order of the asks. Raises `EngineError` when the host turns every request away; what was answered until then is in the journal."""
-        if self.budget.priced:
-            n, most = self.most(asks)
+        n, most = self.most(asks) if self.budget.priced else (0, Decimal(0))
+        if n:
             left = (
                 ""
                 if self.budget.cap is None
