@@ -657,8 +657,12 @@ class Campaign:
         self.slowest: tuple[float, Any] = (0.0, None)
         self.seconds = 0.0
 
-    def run(self, inputs: Iterator[Any]) -> None:
+    def run(self, inputs: Iterator[Any], seconds: float = float("inf")) -> None:
+        """Until there are no more inputs, or `seconds` of the clock have passed."""
+        end = time.monotonic() + seconds
         for given in inputs:
+            if time.monotonic() > end:
+                return
             start = time.process_time()
             try:
                 with limited(LIMIT):
@@ -713,6 +717,9 @@ def main(words: list[str] | None = None) -> int:
     cli = options("fuzz", __doc__, 1000)
     cli.add_argument("--seed", type=int, default=0, help="other inputs for another number")
     cli.add_argument("--only", choices=("parser", "decompiler"), help="one of the two")
+    cli.add_argument(
+        "--seconds", type=float, default=float("inf"), metavar="S", help="stop after so many seconds of the clock, and report what was done"
+    )
     cli.add_argument("--save", type=Path, metavar="DIR", help="where to write the shortest input of each failure, and the slowest of all")
     args = cli.parse_args(words)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -721,7 +728,7 @@ def main(words: list[str] | None = None) -> int:
     for name, attempt, inputs in (("parser", try_text, texts), ("decompiler", try_definition, definitions)):
         if args.only in (None, name):
             campaigns.append(Campaign(name, attempt))
-            campaigns[-1].run(inputs(args.limit, args.seed))
+            campaigns[-1].run(inputs(args.limit, args.seed), args.seconds)
     table([["", "inputs", "read", "refused", "failed", "slowest ms", "CPU s", "peak MB"], *(c.row() for c in campaigns)])
     for campaign in campaigns:
         for number, (key, (count, message, given)) in enumerate(sorted(campaign.failures.items(), key=lambda x: -x[1][0])):

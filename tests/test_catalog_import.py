@@ -631,3 +631,50 @@ def test_a_title_that_is_cut_at_a_space_reads_back_as_it_was_written(tmp_path: P
     first = load(tmp_path / "long.json")
     write(first, tmp_path / "out.jsonl")
     assert load(tmp_path / "out.jsonl").digest == first.digest
+
+
+KINDS = {
+    "A": {"kind": {"const": "A"}, "size": {"type": "integer"}},
+    "B": {"kind": {"const": "B"}, "size": {"type": "string", "x-ms-summary": "How big"}},
+}
+
+
+@pytest.mark.parametrize("word", ["oneOf", "anyOf"])
+def test_what_choices_say_of_one_key_is_what_any_of_them_says(tmp_path: Path, word: str) -> None:
+    choices = [{"type": "object", "required": ["kind"], "properties": properties} for properties in KINDS.values()]
+    found = keys(read(tmp_path, openapi({"requestBody": {"required": True, "content": {"application/json": {"schema": {word: choices}}}}})))
+    assert (found["body/kind"].enum, found["body/kind"].required) == (("A", "B"), True)
+    assert found["body/size"].type == "any"
+    beside = {word: choices, "properties": {"kind": {"type": "string", "enum": ["C"]}}}
+    found = keys(read(tmp_path, openapi({"requestBody": {"content": {"application/json": {"schema": beside}}}})))
+    assert found["body/kind"].enum == ("C",)  # what stands beside the choices holds for all of them
+
+
+@pytest.mark.parametrize(
+    ("schema", "type"),
+    [
+        ({"contentMediaType": "application/octet-stream"}, "file"),
+        ({"type": "string", "contentMediaType": "image/png"}, "file"),
+        ({"type": ["string", "null"], "contentEncoding": "base64"}, "file"),
+        ({"type": "string", "contentMediaType": "application/json"}, "string"),
+        ({"type": "string", "contentMediaType": "text/html"}, "string"),
+        ({"type": "object", "contentMediaType": "image/png"}, "object"),
+    ],
+)
+def test_the_content_of_a_file_as_openapi_31_says_it(tmp_path: Path, schema: Json, type: str) -> None:
+    form = {"multipart/form-data": {"schema": {"type": "object", "properties": {"it": schema}}}}
+    assert keys(read(tmp_path, openapi({"requestBody": {"content": form}})))["it"].type == type
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ("openapi: 3.0.0\npaths:\n\t/a: {}\n", ":3:1", "indent with spaces"),
+        ("a: 1\n---\nb: 2\n", ":2:1", "a file of its own"),
+        ("a: [1\nb: 2\n", ":2:2", "check the indentation"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_refused_with_its_place_and_what_to_do(tmp_path: Path, text: str, place: str, hint: str) -> None:
+    with pytest.raises(CatalogError, match=f"{place}: not YAML") as told:
+        load(put(tmp_path, text, "shop.yaml"))
+    assert hint in (told.value.hint or "")

@@ -199,6 +199,15 @@ LARGE: dict[str, dict[str, Any]] = {
             }
         }
     ),
+    "an old call without a name": definition_of({"": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "x"}}, "method": "get"}}}),
+    "an old call without a name or a connection of its own": definition_of(
+        {
+            "": {
+                "type": "ApiConnection",
+                "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x']['connectionId']"}}, "path": "/@{1}"},
+            }
+        }
+    ),
     "an action without a name": definition_of({"": CALL, "B": {"type": "Compose", "inputs": "@body('')", "runAfter": {"": S}}}),
     "no run-after": definition_of({"A": {**CALL, "runAfter": None}}),
     "nothing at all": definition_of({}, triggers={}),
@@ -285,6 +294,114 @@ def test_limits_of_expressions_leave_room_for_what_is_around_them() -> None:
 
     assert MAX_DEPTH < MAX_NESTING - 16
     assert MOST_OPERATORS < MAX_OPERATORS
+
+
+# --- every place, every odd value -----------------------------------------------------------------------------------------------
+
+OLD_HOST = {"connection": {"name": "@parameters('$connections')['x_1']['connectionId']"}}
+SERVICE = {"connectionName": "bus", "operationId": "send", "serviceProviderId": "/serviceProviders/bus"}
+SMALL: dict[str, dict[str, Any]] = {
+    "call": definition_of({"A": {**CALL, "runAfter": {}, "metadata": {"operationMetadataId": "1"}, "limit": {"timeout": "PT1M"}}}, parameters={}),
+    "old call": definition_of({"A": {"type": "ApiConnection", "inputs": {"host": OLD_HOST, "method": "get", "path": "/a", "queries": {"q": 1}}}}),
+    "service": definition_of({"A": {"type": "ServiceProvider", "inputs": {"parameters": {"a": 1}, "serviceProviderConfiguration": SERVICE}}}),
+    "http and response": definition_of(
+        {
+            "A": {"type": "Http", "inputs": {"method": "GET", "uri": "u", "retryPolicy": {"type": "none"}}, "trackedProperties": {"a": 1}},
+            "B": {"type": "Response", "kind": "Http", "inputs": {"statusCode": 200, "body": {"a": [1]}}, "runAfter": {"A": ["Failed", "Skipped"]}},
+        }
+    ),
+    "waiting and ending": definition_of(
+        {
+            "A": {"type": "Wait", "inputs": {"interval": {"count": 5, "unit": "Day"}}},
+            "B": {"type": "Terminate", "inputs": {"runStatus": "Failed", "runError": {"code": "1"}}, "runAfter": {"A": S}},
+        }
+    ),
+    "data": definition_of(
+        {
+            "A": {"type": "Select", "inputs": {"from": "@body('B')", "select": {"a": "@item()?['b']"}}},
+            "B": {"type": "Table", "inputs": {"from": [1], "format": "CSV", "columns": [{"header": "x", "value": "@item()"}]}},
+            "C": {"type": "ParseJson", "inputs": {"content": "@body('A')", "schema": {"type": ["string"]}}},
+        }
+    ),
+    "if": definition_of(
+        {
+            "A": {
+                "type": "If",
+                "expression": {"and": [{"equals": ["@x()", "a"]}, {"or": [{"not": {"contains": ["@x()", 1]}}, {"less": ["@empty('')", True]}]}]},
+                "actions": {"B": {"type": "Compose", "inputs": 1}},
+                "else": {"actions": {"C": {"type": "Compose", "inputs": ""}}},
+            }
+        }
+    ),
+    "until": definition_of(
+        {"A": {"type": "Until", "expression": {"and": [{"equals": ["@x()", 1]}]}, "limit": {"count": 60, "timeout": "PT1H"}, "actions": {}}}
+    ),
+    "until as one": definition_of({"A": {"type": "Until", "expression": "@equals(x(), 1)", "limit": {"count": 5}, "actions": {"B": CALL}}}),
+    "switch in a loop": definition_of(
+        {
+            "A": {
+                "type": "Foreach",
+                "foreach": "@x()",
+                "actions": {
+                    "B": {"type": "Switch", "expression": "@item()", "cases": {"Case": {"case": 1, "actions": {}}}, "default": {"actions": {}}}
+                },
+                "runtimeConfiguration": {"concurrency": {"repetitions": 1}},
+            }
+        }
+    ),
+    "variables": definition_of(
+        {
+            "A": {"type": "InitializeVariable", "inputs": {"variables": [{"name": "n", "type": "integer", "value": 1}]}},
+            "B": {"type": "IncrementVariable", "inputs": {"name": "n", "value": 1}, "runAfter": {"A": S}},
+        }
+    ),
+    "try": definition_of(
+        {
+            "A": {"type": "Scope", "actions": {"B": CALL}},
+            "C": {"type": "Scope", "actions": {"D": CALL}, "runAfter": {"A": ["Failed", "TimedOut"]}},
+        }
+    ),
+    "polling trigger": definition_of(
+        {},
+        triggers={
+            "T": {
+                **CALL,
+                "recurrence": {"frequency": "Minute", "interval": 1},
+                "splitOn": "@triggerBody()?['value']",
+                "conditions": [{"expression": "@x()"}],
+            }
+        },
+    ),
+    "schedule": definition_of(
+        {}, triggers={"R": {"type": "Recurrence", "recurrence": {"frequency": "Week", "interval": 1, "schedule": {"hours": ["8"]}}}}
+    ),
+    "button": definition_of({}, outputs={"o": {"type": "string", "value": "@x"}}),
+}
+STRANGE = [None, True, "", "@{x()}", {}]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in inside for place in [(*path, key), *places(item, (*path, key))]]
+
+
+@pytest.mark.parametrize("definition", SMALL.values(), ids=SMALL)
+def test_an_odd_value_anywhere_comes_back_or_is_refused(definition: dict[str, Any]) -> None:
+    """One thing replaced by something that does not belong there, or missing: what is not understood is carried along, never changed in silence."""
+    assert fuzz.try_definition(definition) == "read"
+    read = 0
+    for *outer, last in places(definition):
+        for strange in [*STRANGE, ...]:
+            given = copy.deepcopy(definition)
+            holder: Any = given
+            for key in outer:
+                holder = holder[key]
+            if strange is ...:
+                del holder[last]
+            else:
+                holder[last] = copy.deepcopy(strange)
+            read += fuzz.try_definition(given) == "read"
+    assert read > len(places(definition)) * len(STRANGE) / 2  # refusing everything is no way out
 
 
 # --- how it reads --------------------------------------------------------------------------------------------------------------

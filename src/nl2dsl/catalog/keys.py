@@ -78,7 +78,7 @@ class Keys:
     def leaf(self, key: str, schema: Json, required: bool, hidden: bool, shown: str = "") -> Parameter:
         format = text(schema, "format")[:80]
         type = "object" if is_open(schema) else type_of(schema)
-        if type == "string" and format in ("binary", "byte"):
+        if (type == "string" and format in ("binary", "byte")) or (type in ("string", "any") and _is_content(schema)):
             type = "file"
         enum = _enum(schema)
         title = text(schema, "x-ms-summary") or text(schema, "title")
@@ -140,6 +140,13 @@ class Keys:
             else:
                 role = _output_role(key)
                 yield Output(key, role, OUTPUT_TYPES.get(role, "any") if type == "any" else type)
+
+
+def _is_content(schema: Json) -> bool:
+    """Whether OpenAPI 3.1 says that a text is the content of a file: encoded, or of a type that is no text."""
+    media = text(schema, "contentMediaType").lower()
+    plain = not media or media.startswith("text/") or any(word in media for word in ("json", "xml", "yaml"))
+    return text(schema, "contentEncoding").lower() in ("base64", "base64url", "base16", "base32", "binary") or not plain
 
 
 def _enum(schema: Json) -> tuple[str, ...]:

@@ -146,12 +146,19 @@ def read_yaml(text: str, name: str) -> tuple[Value, list[str]]:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         problem = getattr(e, "problem", None) or getattr(e, "reason", None) or "syntax error"
-        raise CatalogError(f"{name}{f':{mark.line + 1}:{mark.column + 1}' if mark else ''}: not YAML: {problem}", "check the indentation") from None
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise CatalogError(f"{name}{where}: not YAML: {problem}", _yaml_hint(text, mark.line if mark else 0, problem)) from None
     except ValueError as e:
         raise CatalogError(f"{name}: not YAML: {str(e).split(';')[0]}", "check the file") from None
     except RecursionError:
         raise _too_deep(name) from None
     return value, notes
+
+
+def _yaml_hint(text: str, line: int, problem: str) -> str:
+    if "another document" in problem:
+        return "give each document a file of its own"
+    return "a tab stands there: indent with spaces" if any("\t" in shown for shown in text.split("\n")[line : line + 1]) else "check the indentation"
 
 
 def _yaml_loader(notes: list[str]) -> type:

@@ -62,6 +62,15 @@ def type_of(schema: Json) -> str:
     return "string" if values and all(isinstance(v, str) for v in values) else "any"
 
 
+_TELLING = ("title", "description", "x-ms-summary", "x-ms-visibility")  # what a schema says to people
+
+
+def _takes(schema: Json) -> str:
+    """What a schema says on its first level about the values it takes; what is no plain value is told apart by its identity, as it may hold itself."""
+    said = [*(schema.get(key) for key in ("$ref", "format", "const")), type_of(schema), *listed(schema, "enum")]
+    return repr([id(value) if isinstance(value, (dict, list)) else value for value in said])
+
+
 class Schemas:
     """The schemas of one document; gathers warnings, each once."""
 
@@ -185,10 +194,19 @@ class Schemas:
         return {**common, **rest}
 
     def _any_of_objects(self, choices: list[Json], rest: Json) -> Json:
-        properties: dict[str, Any] = {}
-        for c in [*reversed(choices), rest]:  # of two that share a key, the first is asked
-            properties.update(mapping(c.get("properties")))
-        ordered = {k: properties[k] for c in [rest, *choices] for k in mapping(c.get("properties"))}
+        given: dict[str, list[Any]] = {}
+        for c in choices:
+            for key, value in mapping(c.get("properties")).items():
+                given.setdefault(key, []).append(value)
+        own = mapping(rest.get("properties"))
+        ordered = {**own, **{key: self._any_of(values) for key, values in given.items() if key not in own}}
         always = set.intersection(*({r for r in listed(c, "required") if isinstance(r, str)} for c in choices))
         needed = [*listed(rest, "required"), *sorted(always)]
         return {"type": "object", **rest, "properties": ordered, "required": needed}
+
+    def _any_of(self, values: list[Any]) -> Any:
+        """A property that several choices have: the first, unless another one takes something else there (`kind` is "A" in one and "B" in the other)."""
+        first, *others = values
+        if all(_takes(mapping(other)) == _takes(mapping(first)) for other in others):
+            return first
+        return {**{key: mapping(first)[key] for key in _TELLING if key in mapping(first)}, "anyOf": values}

@@ -301,7 +301,7 @@ class _Decompiler:
         notes = self._run_after(unit.after)
         result = self.results.get(unit.name)
         # A call may be named by its result.
-        if unit.name not in self.unnamed and result != "outputs_" + unit.name:
+        if unit.name not in self.unnamed and (result != "outputs_" + unit.name or not unit.name):
             notes |= _name_note((unit.name,))
         if shape is Call:
             wired = wire.read_action(rest, reading, self.catalog)
