@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -106,3 +107,36 @@ def _ends(group: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+# --- the proof of a build --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [8, 150])
+def test_kills_are_spread_over_the_build_and_at_most_one_comes_behind_its_last_chunk(chunks: int) -> None:
+    proof = pytest.importorskip("benchmarks.corpus", reason="run from the root of the repository")
+    late = 0
+    for seed in range(200):
+        drawn = proof.places(chunks, Random(seed))
+        assert len(set(drawn)) == proof.KILLS and drawn == sorted(drawn) and drawn[0] >= 1 and drawn[-1] <= chunks
+        assert sum(place >= chunks - 1 for place in drawn) <= 1
+        late += drawn[-1] == chunks
+    assert 60 < late < 160  # 1 - 0.85 ** 5 of 200 is 111
+    with pytest.raises(SystemExit, match="too small"):
+        proof.places(proof.KILLS, Random(0))
+
+
+def test_a_proof_sees_what_differs_and_whether_a_kill_left_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = pytest.importorskip("benchmarks.corpus", reason="run from the root of the repository")
+    for name, text in (("a", "1"), ("b", "2")):
+        (tmp_path / name / "stages").mkdir(parents=True)
+        (tmp_path / name / "stages" / "x.json").write_text(text)
+        (tmp_path / name / "card.json").write_text("{}")
+        (tmp_path / name / "cost.json").write_text(text)
+    assert proof.differences(proof.files(tmp_path / "a"), proof.files(tmp_path / "b")) == ["stages/x.json"]
+    asleep = [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(['sleep', '60']); subprocess.run(['sleep', '60'])"]
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: started(asleep, **how))
+    build = proof.Build("recipe", tmp_path / "c", [])
+    assert build.kill_when(lambda: True) is True  # the group is gone, its children too
+    assert proof.Build("recipe", tmp_path / "a", []).kill_when(lambda: True) is False  # the card was there: nothing was cut short
