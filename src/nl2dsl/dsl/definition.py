@@ -3,8 +3,8 @@
 In: a flow and a catalog, or the JSON of a definition. Out: the JSON, or a flow in normal form. `decompile(compile(flow))` is the flow for every flow
 in normal form; `compile(decompile(definition))` is the definition up to these normalisations:
     * one spelling of references (see `expressions.py`), and of the case of statuses, types, functions, actions and variables in expressions;
-    * a condition written as one string becomes a structured one (in an until, the other way round); groups of one member disappear,
-      except the outermost; `x` alone as a test is `x == true`;
+    * the condition of an `if` written as one string becomes a structured one; groups of one member disappear, except the outermost;
+      `x` alone as a test is `x == true`;
     * what the designer writes anyway is written: an empty `runAfter`, the `inputs` of built-ins, the step of an increment, `default` of a switch,
       `limit` of an until, the schema of a manual trigger, `contentVersion`; an `else` only if it holds something;
     * white space at the ends of the lines of a description is gone.
