@@ -1,6 +1,6 @@
 # make demo    flows for a few sentences: the shortest way to see it work
 # make test    the tests            make check   lint and types            make bench   how fast it is here
-# make corpus  the training corpus  make train   the model that ships
+# make corpus  the training corpus  make train   the model that ships          make parity  the shipped model decides as its weights do
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # where pip looks for torch besides PyPI, for instance https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-.PHONY: demo test test-ray check bench corpus train clean
+.PHONY: demo test test-ray test-distributed check bench corpus train parity clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/core.stamp
@@ -22,6 +22,11 @@ test: $(VENV)/all.stamp
 test-ray: $(VENV)/all.stamp
 	$(PIP) --editable '.[ray]'
 	$(BIN)/python -m pytest tests/test_corpus_ray.py
+
+# several processes, killed and gone on with; DeepSpeed is built where it is installed
+test-distributed: $(VENV)/all.stamp
+	$(PIP) 'deepspeed>=0.19'
+	NL2DSL_DISTRIBUTED=1 $(BIN)/python -m pytest tests/test_sft_processes.py
 
 check: $(VENV)/all.stamp
 	$(BIN)/ruff check .
@@ -37,6 +42,9 @@ corpus: $(VENV)/core.stamp
 
 train: $(VENV)/all.stamp
 	$(BIN)/nl2dsl train recipes/train/embedded.toml
+
+parity: $(VENV)/all.stamp
+	$(BIN)/nl2dsl parity src/nl2dsl/models/embedded
 
 # uv makes the environment where it is installed; pip fills it, because it is pip that is told where the CPU build of torch lies
 $(BIN)/python:

@@ -1,6 +1,6 @@
 """A training that is killed at random moments and started again, beside one that nobody disturbs: the same figures, the same weights?
 
-    python -m benchmarks.kill_resume recipes/train/sft-smoke.toml --kills 5 [--folder DIR] [--seed 0] [SETTING=VALUE ...]
+    python -m benchmarks.kill_resume recipes/train/smoke.toml --kills 5 [--folder DIR] [--seed 0] [SETTING=VALUE ...]
 
 In: a recipe and settings for `nl2dsl train`. Out: where each kill struck, and what differs; status 1 when anything does. Each run is a process of its own, and the kill is
 SIGKILL. Moments are drawn over the lines of the undisturbed run's log: when the line has come, a random share of the mean time between two lines passes, then the kill.

@@ -245,7 +245,7 @@ def test_the_recipe_that_ships_has_the_settings_of_the_defaults() -> None:
 @pytest.mark.parametrize("override", ["generator.batch=0", "retriever.steps=-1", "decoder.num_attention_heads=7", "generator.learning_rat=1"])
 def test_settings_that_cannot_be_are_told_before_anything_starts(override: str) -> None:
     with pytest.raises(RecipeError):
-        recipes.load(HERE / "recipes" / "train" / "smoke.toml", TrainRecipe, [override])
+        recipes.load(HERE / "recipes" / "train" / "embedded-smoke.toml", TrainRecipe, [override])
 
 
 def test_without_a_corpus_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
     r = recipes.load(
-        HERE / "recipes" / "train" / "smoke.toml",
+        HERE / "recipes" / "train" / "embedded-smoke.toml",
         TrainRecipe,
         ["retriever.steps=2", "retriever.batch=4", "generator.steps=6", "generator.every=4", "generator.batch=4"],
     )

@@ -72,7 +72,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelError(f"no model in {folder}: there is no {CARD}", hint="train one: nl2dsl train recipes/train/sft-smoke.toml") from None
+        raise ModelError(f"no model in {folder}: there is no {CARD}", hint="train one: nl2dsl train recipes/train/smoke.toml") from None
     except (OSError, ValueError) as problem:
         raise ModelError(f"{folder / CARD} cannot be read: {problem}", hint="train the model again") from problem
     if not isinstance(card, dict) or card.get("kind") != "sft":

@@ -75,8 +75,8 @@ class Training:
         if r.compile:
             self.model = torch.compile(self.model, dynamic=False)
         self.model, self.optimizer = self.accelerator.prepare(self.model, optimizer)
-        kind = str(self.accelerator.distributed_type).rsplit(".", 1)[-1]
-        self.sharded = kind in ("DEEPSPEED", "FSDP")
+        self.kind = str(self.accelerator.distributed_type).rsplit(".", 1)[-1]
+        self.sharded = self.kind in ("DEEPSPEED", "FSDP")
         self.seen = Seen()
 
     # --- the story -------------------------------------------------------------------------------------------------------------
@@ -84,7 +84,8 @@ class Training:
     def run(self) -> Figures:
         r, began, useful, padded = self.recipe, time.monotonic(), 0, 0
         start = self._resume()
-        self._log(f"{self.stage}: {len(self.rows)} rows, {self.total} steps of {r.batch}" + (f", from step {start}" if start else ""))
+        shared = f", {self.accelerator.num_processes} processes ({self.kind})" if self.kind != "NO" else ""
+        self._log(f"{self.stage}: {len(self.rows)} rows, {self.total} steps of {r.batch}{shared}" + (f", from step {start}" if start else ""))
         for step in range(start, self.total):
             if r.patience and self.seen.worse >= r.patience:
                 self._log(f"{self.stage}: no better for {r.patience} evaluations, ends at step {step}")
