@@ -292,6 +292,24 @@ def test_compile_and_decompile_are_inverse(run: Run, tmp_path: Path) -> None:
         assert run("decompile", file(tmp_path, shape, "a.json")).out == path.read_text(encoding="utf-8")
 
 
+def test_a_workflow_with_a_function_nobody_knows_goes_in_and_out_again(run: Run, tmp_path: Path) -> None:
+    actions = {"Do_it": {"type": "Compose", "inputs": "@encodeBase64(triggerBody())", "runAfter": {}}}
+    definition = json.loads(run("compile", file(tmp_path, GOOD)).out) | {"actions": actions}
+    text = run("decompile", file(tmp_path, json.dumps(definition), "a.json")).out
+    assert text.endswith('@@functions("encodeBase64")\n')
+    assert "warning[N205]" in run("check", file(tmp_path, text, "a.flow")).out
+    assert json.loads(run("compile", tmp_path / "a.flow").out) == definition
+    assert run("compile", file(tmp_path, text.replace("@@functions", "// "), "a.flow")).code == 1  # in a flow of one's own it is a mistake
+
+
+def test_a_flow_with_errors_is_compiled_when_asked_for(run: Run, tmp_path: Path) -> None:
+    ran = run("compile", "--anyway", file(tmp_path, WRONG))
+    assert ran.code == 0
+    assert "error[" in ran.err
+    assert json.loads(ran.out)["actions"]
+    assert run("compile", "--anyway", file(tmp_path, BROKEN)).code == 1  # what is no flow has no JSON
+
+
 def test_compile_writes_to_a_file_in_a_new_folder(run: Run, tmp_path: Path) -> None:
     target = tmp_path / "new" / "a.json"
     assert run("compile", file(tmp_path, GOOD), "-o", target) == (0, "", "")
