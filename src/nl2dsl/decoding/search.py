@@ -7,6 +7,7 @@ Under `typed` the result is always a whole flow, also when the budget runs out: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,6 +18,7 @@ from nl2dsl.decoding.automaton import GROWTH, SHORTEST, Allowed, Automaton, Role
 from nl2dsl.decoding.tables import Floats, Tables
 
 Constrain = Literal["typed", "grammar", "none"]
+Choose = Callable[[Floats], int]  # the place of a decision among the scores of those offered
 
 
 class Scores(Protocol):
@@ -53,8 +55,21 @@ class Found:
         return float(np.exp(np.mean(self.logs))) if self.logs else 1.0
 
 
-def search(scorer: Scorer, automaton: Automaton, tables: Tables, *, budget: int = 256, constrain: Constrain = "typed", jump: bool = True) -> Found:
-    """The best flow, decision by decision. `budget` (at least 3: trigger, step, end) bounds the number of decisions."""
+def best(scores: Floats) -> int:
+    return int(scores.argmax())
+
+
+def search(
+    scorer: Scorer,
+    automaton: Automaton,
+    tables: Tables,
+    *,
+    budget: int = 256,
+    constrain: Constrain = "typed",
+    jump: bool = True,
+    choose: Choose = best,
+) -> Found:
+    """The best flow, decision by decision. `budget` (at least 3: trigger, step, end) bounds the number of decisions. `choose` takes another than the best, or looks on."""
     found = Found()
     waiting: list[Decision] = []
     budget = max(budget, SHORTEST)
@@ -68,7 +83,7 @@ def search(scorer: Scorer, automaton: Automaton, tables: Tables, *, budget: int 
         allowed = automaton.allowed(closing)
         decision = allowed.only() if jump and constrain == "typed" else None
         if decision is None:
-            decision, log = _best(scorer.push(waiting), allowed, automaton, tables, called, constrain)
+            decision, log = _chosen(scorer.push(waiting), allowed, automaton, tables, called, constrain, choose)
             waiting = []
             if decision.kind in (Kind.OPERATION, Kind.FIXED):
                 found.logs.append(log)
@@ -87,8 +102,10 @@ def search(scorer: Scorer, automaton: Automaton, tables: Tables, *, budget: int 
     return found
 
 
-def _best(scores: Scores, allowed: Allowed, automaton: Automaton, tables: Tables, called: int, constrain: Constrain) -> tuple[Decision, float]:
-    """The best decision of those offered, and the logarithm of its probability among them."""
+def _chosen(
+    scores: Scores, allowed: Allowed, automaton: Automaton, tables: Tables, called: int, constrain: Constrain, choose: Choose
+) -> tuple[Decision, float]:
+    """The chosen decision of those offered, and the logarithm of its probability among them."""
     options: list[tuple[Kind, np.ndarray, np.ndarray]] = []  # class, indices, scores
     fixed = list(range(len(FIXED))) if constrain == "none" else allowed.fixed
     if fixed:
@@ -116,9 +133,8 @@ def _best(scores: Scores, allowed: Allowed, automaton: Automaton, tables: Tables
     if not options:  # nothing to point at: a catalog without triggers, or a query without words
         return Decision(Kind.FIXED, SYMBOL["end"]), 0.0
     every = np.concatenate([values for _, _, values in options])
-    at = int(every.argmax())
-    top = float(every[at])
-    log = -float(np.log(np.exp(every - top).sum()))
+    at, top = choose(every), float(every.max())
+    log = float(every[at]) - top - float(np.log(np.exp(every - top).sum()))
     for kind, index, values in options:
         if at < len(values):
             return Decision(kind, int(index[at])), log
