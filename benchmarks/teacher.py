@@ -7,7 +7,6 @@ keeps the books. Its good answers are those of the template teacher. For each mo
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -127,8 +126,8 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def killed(made: CorpusRecipe, host: FakeServer) -> None:
-    """The command in processes of its own, killed three times while it asks, then run to its end."""
+def killed(made: CorpusRecipe, host: FakeServer) -> int:
+    """The command in processes of its own, killed three times while it asks, then run to its end; how many kills were in time."""
     overrides = [f"out={made.out}", "requests=", f'flows.path=["{made.flows.path[0]}"]', "paraphrase.n=2", "paraphrase.share=0.3", "enrich.share=0.3"]  # type: ignore[union-attr]
     teacher = made.teacher
     for name in ("engine", "timeout", "pause", "tries", "idempotent", "price_in", "price_out"):
@@ -136,24 +135,30 @@ def killed(made: CorpusRecipe, host: FakeServer) -> None:
         overrides.append(f"teacher.{name}={str(value).lower() if isinstance(value, bool) else value}")
     overrides.append("teacher.cap=1000.0")
     base = Path(made.out).with_name("killed.toml")
+    base.parent.mkdir(parents=True, exist_ok=True)
     base.write_text("[flows]\npath = []\n[paraphrase]\n[enrich]\n", encoding="utf-8")
     words = [sys.executable, "-m", "nl2dsl", "corpus", str(base), *overrides]
-    for more in (6, 20, 20):
-        child = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    log, in_time = base.with_suffix(".log"), 0
+    for more in (6, 20, 20, 0):
         target = len(host.ledger.charged) + more
-        while len(host.ledger.charged) < target and child.poll() is None:
-            time.sleep(0.01)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+        with log.open("ab") as stream:
+            child = subprocess.Popen(words, stderr=stream)
+            while child.poll() is None and (not more or len(host.ledger.charged) < target):
+                time.sleep(0.01)
+        child.kill()
+        in_time += child.wait() == -signal.SIGKILL
+        if child.returncode not in (0, -signal.SIGKILL):
+            raise SystemExit(log.read_text(encoding="utf-8"))
+    return in_time
 
 
 def measured(name: str, file: Path, folder: Path) -> tuple[list[object], Counter[str], bool]:
     mood, changes = MOODS[name]
     with FakeServer(write, mood, seed=2) as host:
         made = recipe(folder / "corpus", file, host, changes)
+        kills = 3
         if "killed" in name:
-            killed(made, host)
+            kills = killed(made, host)
         else:
             build(made)
         found = told(Path(made.out))
@@ -164,7 +169,7 @@ def measured(name: str, file: Path, folder: Path) -> tuple[list[object], Counter
     spent, lost = Decimal(costs["spent"]), Decimal(costs["at most lost"])
     honest = spent == books if made.teacher.idempotent else spent <= books <= spent + lost
     below = made.teacher.cap is None or books <= Decimal(str(made.teacher.cap))
-    good = not found.open and honest and below and (not twice or not made.teacher.idempotent)
+    good = kills == 3 and not found.open and honest and below and (not twice or not made.teacher.idempotent)
     account = f"${spent:.4f}" + (f" + {lost:.4f}" if lost else "")
     return (
         [
@@ -198,6 +203,7 @@ def main(words: list[str] | None = None) -> int:
             line, why, fine = measured(name, file, Path(folder) / str(number))
             good, reasons = good and fine, why if name == "all of these" else reasons
             lines.append(line)
+            print(*line, sep="  ", file=sys.stderr, flush=True)
     table(lines)
     table([["reasons of what was rejected by `all of these`", "rows"], *reasons.most_common(12)])
     return not good
