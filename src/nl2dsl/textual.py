@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog, Operation
@@ -33,11 +34,20 @@ _CLAUSE = re.compile(r"[,;.:]\s|\b(?:and|then|if|when|whenever|after|before)\b",
 class TextGenerator:
     """Turns requests into flows by asking a text model. Raises `EngineError` when the engine does not answer."""
 
-    def __init__(self, engine: str | Engine, *, catalog: Catalog | None = None, constrain: Constrain = "typed", shots: int = 0) -> None:
+    def __init__(
+        self, engine: str | Engine, *, catalog: Catalog | None = None, constrain: Constrain = "typed", shots: int = 0, most: int = 0
+    ) -> None:
         self.engine: Engine = open_engine(engine) if isinstance(engine, str) else engine
         self.catalog = catalogs.with_platform(catalog) if catalog is not None else catalogs.builtin()
         self.constrain: Constrain = constrain
         self.shots = shots
+        self.most = most
+        """Operations in a prompt; about 40 when 0."""
+
+    def prompt(self, query: str) -> Prompt:
+        """What the model is asked first; the query is not empty."""
+        text = cleaned(query)
+        return write_flow(text, self.offered(text), self.examples(text))
 
     def generate(self, query: str, *, max_tokens: int = BUDGET) -> Outcome:
         """The outcome for one request; `max_tokens` bounds each answer."""
@@ -66,7 +76,7 @@ class TextGenerator:
 
     def offered(self, query: str) -> list[Operation]:
         """The operations whose signatures the model is shown."""
-        return candidates(self.catalog, query)
+        return few(self.catalog, query, self.most) if self.most else candidates(self.catalog, query)
 
     def examples(self, query: str) -> Sequence[Shot]:
         """The examples the model is shown: the same ones for every query."""
@@ -106,6 +116,13 @@ def candidates(catalog: Catalog, query: str, whole: int = 20, clause: int = 8) -
         found.update(o.id for kind in ("trigger", "action") for o in search(catalog, part, clause, kind))
     always = [id for id in _ALWAYS if id in catalog]
     return [catalog.operations[id] for id in (*always, *sorted(found - set(always)))]
+
+
+def few(catalog: Catalog, query: str, most: int) -> list[Operation]:
+    """At most so many: what the words of the query and of each clause find, the best of each first; in the order of their ids."""
+    found = [search(catalog, query, most), *(search(catalog, part, most, kind) for part in _clauses(query) for kind in ("trigger", "action"))]
+    best = dict.fromkeys(o.id for same in zip_longest(*found) for o in same if o is not None)
+    return [catalog.operations[id] for id in sorted(list(best)[:most])]
 
 
 def _clauses(query: str) -> Iterable[str]:

@@ -62,7 +62,15 @@ class Examples:
 
     def nearest(self, query: str, n: int) -> list[tuple[Example, float]]:
         """The `n` examples whose requests are nearest, best first, each flow once, with their similarity."""
-        scores = self._vectors @ self.retriever.embed([query])[0]
+        return self._best(self.retriever.embed([query])[0], n)
+
+    def beside(self, place: int, n: int) -> list[Example]:
+        """The `n` others nearest to one of `rows`, best first, none with its request or flow."""
+        own = self.rows[place]
+        return [e for e, _ in self._best(self._vectors[place], n + 3) if e.query != own.query and e.dsl != own.dsl][:n]
+
+    def _best(self, vector: Floats, n: int) -> list[tuple[Example, float]]:
+        scores = self._vectors @ vector
         found: dict[str, tuple[Example, float]] = {}
         for i in np.argsort(-scores, kind="stable"):
             found.setdefault(self.rows[i].dsl, (self.rows[i], float(scores[i])))
@@ -104,9 +112,16 @@ class Rag(TextGenerator):
     """Any text model with the nearest examples and the definitions of the operations that look right (the paper's strongest prompted system)."""
 
     def __init__(
-        self, engine: str | Engine, examples: Examples, *, catalog: Catalog | None = None, constrain: Constrain = "none", shots: int = 5
+        self,
+        engine: str | Engine,
+        examples: Examples,
+        *,
+        catalog: Catalog | None = None,
+        constrain: Constrain = "none",
+        shots: int = 5,
+        most: int = 0,
     ) -> None:
-        super().__init__(engine, catalog=catalog, constrain=constrain, shots=shots)
+        super().__init__(engine, catalog=catalog, constrain=constrain, shots=shots, most=most)
         self.nearby = examples
         self._operations = [o for o in self.catalog if not o.internal]
         self._vectors = self.nearby.retriever.tables(self.catalog).operations[[i for i, o in enumerate(self.catalog) if not o.internal]]
@@ -116,7 +131,10 @@ class Rag(TextGenerator):
         return [Shot(e.query, e.dsl) for e, _ in reversed(self.nearby.nearest(query, self.shots))] if self.shots else []
 
     def offered(self, query: str) -> list[Operation]:
-        """What the retriever finds, what the words find, and what the examples call; in a fixed order."""
+        """What the retriever finds, what the words find, and what the examples call; in a fixed order. With a bound, what the words find: then prompts with
+        more or fewer shots differ in the shots alone."""
+        if self.most:
+            return super().offered(query)
         scores = self._vectors @ self.nearby.retriever.embed([query])[0]
         ids = {self._operations[i].id for i in np.argsort(-scores, kind="stable")[:_OFFERED]}
         ids |= {o for e, _ in self.nearby.nearest(query, self.shots) for o in e.operations} if self.shots else set()

@@ -159,14 +159,19 @@ ABOUT_POWER = "The smallest difference to another run that shows in 80 of 100 ex
 
 def markdown(a: Analysis) -> str:
     parts = [f"# Evaluation: {', '.join(_md(r.label) for r in a.runs)}\n"]
-    parts += [_markdown(runs(a)), "".join(f"- {_md(n)}\n" for n in caveats(a)), _markdown(figures(a)), HOW_TO_READ + "\n"]
+    parts += [markdown_table(runs(a)), "".join(f"- {_md(n)}\n" for n in caveats(a)), markdown_table(figures(a)), HOW_TO_READ + "\n"]
     if a.pairs:
-        parts.append(_markdown(pairs(a)))
-    parts += [_markdown(power(a)), ABOUT_POWER + "\n", *(_markdown(t) for t in slices(a) if t[2]), *(_markdown(t) for t in mistakes(a) if t[2])]
+        parts.append(markdown_table(pairs(a)))
+    parts += [
+        markdown_table(power(a)),
+        ABOUT_POWER + "\n",
+        *(markdown_table(t) for t in slices(a) if t[2]),
+        *(markdown_table(t) for t in mistakes(a) if t[2]),
+    ]
     return "\n".join(p for p in parts if p)
 
 
-def _markdown(table: Table) -> str:
+def markdown_table(table: Table) -> str:
     title, head, rows = table
     lines = [f"## {_md(title)}", "", _line(head), _line("---" for _ in head), *(_line(map(_md, row)) for row in rows), ""]
     return "\n".join(lines)
@@ -191,16 +196,16 @@ def terminal(a: Analysis, console: Console) -> None:
     """The short form: figures, comparisons, slices that are large enough, mistakes."""
     for note in caveats(a):
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
-    _print(console, figures(a), best=_best(a))
+    terminal_table(console, figures(a), best=_best(a))
     if a.pairs:
-        _print(console, pairs(a))
-    _print(console, power(a), ABOUT_POWER)
+        terminal_table(console, pairs(a))
+    terminal_table(console, power(a), ABOUT_POWER)
     for table in slices(a, _SMALL):
         if table[2]:
-            _print(console, table)
+            terminal_table(console, table)
     for table in mistakes(a):
         if table[2]:
-            _print(console, table)
+            terminal_table(console, table)
     console.print(HOW_TO_READ, style="dim", markup=False, highlight=False)
 
 
@@ -218,7 +223,7 @@ def _best(a: Analysis) -> dict[int, int]:
     return found
 
 
-def _print(console: Console, table: Table, caption: str = "", best: dict[int, int] | None = None) -> None:
+def terminal_table(console: Console, table: Table, caption: str = "", best: dict[int, int] | None = None) -> None:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text

@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
@@ -57,7 +57,7 @@ class EvaluateRecipe:
     engine: str = ""
     """The text engine that `rag` prompts."""
     model: Path | None = None
-    """Folder of an embedded model; the one that ships unless given. Its retriever finds the examples of `nearest` and `rag`."""
+    """Folder of an embedded model, or of a fine-tuned one (it writes as `hf:FOLDER`); the one that ships unless given. An embedded model's retriever finds the examples of `nearest` and `rag`."""
     catalog: tuple[str, ...] = ()
     """Catalogs instead of the built-in one."""
     with_builtin: bool = False
@@ -66,6 +66,10 @@ class EvaluateRecipe:
     """typed, grammar or none; typed unless given (none for rag: its first answer counts)."""
     shots: int = 0
     """Examples in the prompt of a text engine; 5 for rag unless given."""
+    offered: int = 0
+    """Operations in the prompt of a text engine, the same ones whatever the shots; about 40 when 0."""
+    batch: int = 1
+    """Requests that `hf:FOLDER` answers side by side; each one's seconds are then those of its batch."""
     corpus: Path = Path("build/corpus")
     """Folder of the corpus whose training side `nearest` and `rag` take examples from."""
     pool: Literal["all", "written"] = "all"
@@ -86,7 +90,7 @@ class EvaluateRecipe:
     """Connectors the writer was not trained on; those of the model's card unless given."""
 
     def __post_init__(self) -> None:
-        for name, least in (("limit", 0), ("repeats", 1), ("shots", 0), ("temperature", 0)):
+        for name, least in (("limit", 0), ("repeats", 1), ("shots", 0), ("offered", 0), ("batch", 1), ("temperature", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"`{name}` is {getattr(self, name)}, less than {least}")
         if isinstance(self.max_tokens, int) and self.max_tokens < 0:
@@ -112,6 +116,7 @@ def recipe_of(values: Mapping[str, Any]) -> EvaluateRecipe:
 
 def evaluate(recipe: EvaluateRecipe) -> Path:
     """Runs a recipe, or the rest of it, and returns its run folder."""
+    recipe = _fine_tuned(recipe)
     catalog = _catalog(recipe)
     rows = casework.read(recipe.rows, catalog, recipe.limit, recipe.seed)
     writer = open_writer(_choice(recipe, catalog))
@@ -133,6 +138,14 @@ def _catalog(recipe: EvaluateRecipe) -> Catalog:
     return catalogs.with_platform(catalogs.load(list(recipe.catalog), recipe.with_builtin)) if recipe.catalog else catalogs.builtin()
 
 
+def _fine_tuned(recipe: EvaluateRecipe) -> EvaluateRecipe:
+    """`model=DIR` may be a fine-tuned text model; the engine `hf:DIR` writes with it then."""
+    card = recipe.model / "card.json" if recipe.model and recipe.writer == "embedded" else None
+    if card and card.exists() and json.loads(read_text(card)).get("kind") == "sft":
+        return replace(recipe, writer=f"hf:{recipe.model}", model=None)
+    return recipe
+
+
 def _choice(recipe: EvaluateRecipe, catalog: Catalog) -> Choice:
     shots = recipe.shots or (5 if recipe.writer == "rag" else 0)
     return Choice(
@@ -142,6 +155,7 @@ def _choice(recipe: EvaluateRecipe, catalog: Catalog) -> Choice:
         catalog=catalog,
         constrain=recipe.constrain,
         shots=shots,
+        offered=recipe.offered,
         corpus=recipe.corpus,
         pool=recipe.pool,
         cache=recipe.cache,
@@ -154,11 +168,10 @@ def _choice(recipe: EvaluateRecipe, catalog: Catalog) -> Choice:
 
 
 def _head(recipe: EvaluateRecipe, rows: Sequence[Case], writer: Writer) -> dict[str, Any]:
-    said = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(recipe).items()}
     unknown = sorted({o for c in rows for o in c.gold if o not in writer.catalog})
     what = {
         "format": FORMAT,
-        "recipe": {k: v for k, v in said.items() if k not in ("out", "name", "cache")},
+        "recipe": told(recipe),
         "writer": {"name": writer.name, "digest": writer.digest},
         "catalog": {"digest": writer.catalog.digest, "operations": len(writer.catalog), "gold_not_in_it": unknown},
         "rows": {"file": str(recipe.rows), "n": len(rows), "digest": casework.digest(rows)},
@@ -166,6 +179,12 @@ def _head(recipe: EvaluateRecipe, rows: Sequence[Case], writer: Writer) -> dict[
     }
     identity = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
     return {"name": recipe.name or Path(recipe.out).name, "identity": identity, **what, "environment": environment()}
+
+
+def told(recipe: EvaluateRecipe) -> dict[str, Any]:
+    """The recipe as `run.json` has it: without the places and names that change no answer."""
+    said = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(recipe).items()}
+    return {k: v for k, v in said.items() if k not in ("out", "name", "cache")}
 
 
 def environment() -> dict[str, Any]:
@@ -282,7 +301,9 @@ def _ask(writer: Writer, todo: Sequence[tuple[Case, int]], recipe: EvaluateRecip
             stream.flush()
             waiting.clear()
 
-        for case, repeat in _progress(todo):
+        for place, (case, repeat) in enumerate(_progress(todo)):
+            if recipe.batch > 1 and writer.prepare and place % recipe.batch == 0:
+                writer.prepare([(c, r, _bound(recipe, c, r)) for c, r in todo[place : place + recipe.batch]])
             made = {k: v for k, v in writer.answer(case, repeat, _bound(recipe, case, repeat)).items() if k not in _NOT_KEPT}
             waiting.append({**made, "id": case.id, "repeat": repeat})
             if not _unanswered(made):
@@ -376,4 +397,4 @@ def load(folder: str | Path, partial: bool = False) -> Run:
     return Run(place, str(head.get("name") or place.name), head, {c.id: c for c in rows}, found, finished)
 
 
-__all__ = ["EvaluateRecipe", "Run", "answers", "environment", "evaluate", "evaluate_recipe", "load", "recipe_of"]
+__all__ = ["EvaluateRecipe", "Run", "answers", "environment", "evaluate", "evaluate_recipe", "load", "recipe_of", "told"]

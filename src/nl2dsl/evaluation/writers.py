@@ -13,10 +13,10 @@ In: the words of a recipe. Out: a `Writer`: its name, its digest, its catalog, a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from nl2dsl.decoding.search import Constrain
 from nl2dsl.errors import CorpusError, EngineError, UsageError
@@ -25,18 +25,24 @@ from nl2dsl.files import digest_of, read_rows
 
 if TYPE_CHECKING:
     from nl2dsl.catalog.model import Catalog
-    from nl2dsl.engines import Engine
+    from nl2dsl.engines import Completion, Engine
     from nl2dsl.evaluation.baselines import Examples
     from nl2dsl.outcome import Outcome
+    from nl2dsl.prompts import Prompt
+    from nl2dsl.textual import TextGenerator
 
 Row = dict[str, Any]
 Answer = Callable[[Case, int, int | None], Row]  # case, number of the try, bound of tokens
+Prepare = Callable[[Sequence[tuple[Case, int, int | None]]], None]
 BASELINES = ("embedded", "embedded-no-retrieval", "nearest", "rag")
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """`digest` names what answers as exactly as can be known; `unseen` are the connectors it was not trained on; `varies` says that two tries may differ."""
+    """`digest` names what answers as exactly as can be known; `unseen` are the connectors it was not trained on; `varies` says that two tries may differ.
+
+    `prepare` has the next answers made side by side, where an engine can.
+    """
 
     name: str
     digest: str
@@ -44,6 +50,7 @@ class Writer:
     answer: Answer
     unseen: tuple[str, ...] = ()
     varies: bool = False
+    prepare: Prepare | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Choice:
     catalog: Catalog
     constrain: Constrain | Literal[""]
     shots: int
+    offered: int
     corpus: Path
     pool: Literal["all", "written"]
     cache: Path
@@ -111,8 +119,8 @@ def _rag(c: Choice) -> Writer:
         raise UsageError("writer `rag` prompts a text model: which one?", hint="engine=openai:http://localhost:8000/v1#MODEL")
     examples = _examples(c)
 
-    def of(engine: Engine) -> Callable[..., Outcome]:
-        return Rag(engine, examples, catalog=c.catalog, constrain=c.constrain or "none", shots=c.shots).generate
+    def of(engine: Engine) -> TextGenerator:
+        return Rag(engine, examples, catalog=c.catalog, constrain=c.constrain or "none", shots=c.shots, most=c.offered)
 
     return _hosted(c, c.engine, of, f"+{examples.digest}+{examples.retriever.digest}")
 
@@ -120,27 +128,93 @@ def _rag(c: Choice) -> Writer:
 def _text(c: Choice) -> Writer:
     from nl2dsl.textual import TextGenerator
 
-    def of(engine: Engine) -> Callable[..., Outcome]:
-        return TextGenerator(engine, catalog=c.catalog, constrain=c.constrain or "typed", shots=c.shots).generate
+    def of(engine: Engine) -> TextGenerator:
+        return TextGenerator(engine, catalog=c.catalog, constrain=c.constrain or "typed", shots=c.shots, most=c.offered)
 
     return _hosted(c, c.writer, of)
 
 
-def _hosted(c: Choice, words: str, of: Callable[[Engine], Callable[..., Outcome]], more: str = "") -> Writer:
+def _hosted(c: Choice, words: str, of: Callable[[Engine], TextGenerator], more: str = "") -> Writer:
     """A text engine; with a temperature each try asks with a seed of its own."""
     from nl2dsl import prompts
     from nl2dsl.engines import open_engine
 
-    engine = open_engine(words)
-    made: dict[int, Callable[..., Outcome]] = {}
+    opened = open_engine(words)
+    ahead = Ahead(opened) if isinstance(opened, SideBySide) else None
+    engine: Engine = ahead or opened
+    made: dict[int, TextGenerator] = {}
 
-    def answer(case: Case, repeat: int, limit: int | None) -> Row:
+    def of_try(repeat: int) -> TextGenerator:
         if repeat not in made:
             made[repeat] = of(_seeded(engine, c.temperature, c.seed + repeat))
-        return _asked(made[repeat])(case, repeat, limit)
+        return made[repeat]
+
+    def answer(case: Case, repeat: int, limit: int | None) -> Row:
+        found = _asked(of_try(repeat).generate)(case, repeat, limit)
+        return ahead.timed(found) if ahead else found
+
+    def prepare(cases: Sequence[tuple[Case, int, int | None]]) -> None:
+        assert ahead is not None
+        ahead.ask([(of_try(repeat).prompt(case.query), limit) for case, repeat, limit in cases if case.query.strip()])
 
     name = c.writer if c.writer != "rag" else f"rag {words}"
-    return Writer(name, f"{engine.name}+{prompts.digest()}{more}", c.catalog, answer, varies=c.temperature > 0)
+    digest = f"{opened.name}+{prompts.digest()}{more}"
+    return Writer(name, digest, c.catalog, answer, varies=c.temperature > 0, prepare=prepare if ahead else None)
+
+
+@runtime_checkable
+class SideBySide(Protocol):
+    """An engine that answers several prompts in one go."""
+
+    @property
+    def name(self) -> str: ...
+
+    def complete(self, prompt: Prompt, *, max_tokens: int) -> Completion: ...
+
+    def complete_all(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[Completion]: ...
+
+
+class Ahead:
+    """An engine whose next answers are made side by side before they are asked for, one by one.
+
+    An answer's seconds are those of its batch: so long waits who asks in it.
+    """
+
+    def __init__(self, engine: SideBySide) -> None:
+        self.engine = engine
+        self._made: dict[tuple[str, int], Completion] = {}
+        self._waited = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def ask(self, asked: Sequence[tuple[Prompt, int | None]]) -> None:
+        """Answers all of them. A batch that cannot be answered is left to `complete`, which then says why of each."""
+        from nl2dsl.textual import BUDGET
+
+        self._made.clear()
+        for bound in {limit or BUDGET for _, limit in asked}:
+            prompts = [prompt for prompt, limit in asked if (limit or BUDGET) == bound]
+            try:
+                made = self.engine.complete_all(prompts, max_tokens=bound)
+            except EngineError:
+                continue
+            self._made |= {(prompt.digest, bound): done for prompt, done in zip(prompts, made, strict=True)}
+
+    def complete(self, prompt: Prompt, *, max_tokens: int) -> Completion:
+        found = self._made.get((prompt.digest, max_tokens))
+        if found is None:
+            return self.engine.complete(prompt, max_tokens=max_tokens)
+        self._waited += found.seconds
+        return found
+
+    def timed(self, row: Row) -> Row:
+        """The row with the seconds of the batches its answers came from."""
+        waited, self._waited = self._waited, 0.0
+        if waited:
+            row["seconds"] = {name: round(s + waited, 6) if name in ("decode", "total") else s for name, s in row["seconds"].items()}
+        return row
 
 
 def _seeded(engine: Engine, temperature: float, seed: int) -> Engine:
