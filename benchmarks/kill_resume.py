@@ -63,7 +63,7 @@ def _start(args: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:
 def _killed(process: subprocess.Popen[bytes], out: Path, told: list[str], moment: int, more: float) -> bool:
     """Waits for a line of the log, and a bit more, and kills. False when the training ended before."""
     while process.poll() is None and told[moment] not in _told(out):
-        time.sleep(0.01)
+        time.sleep(0.05)
     time.sleep(more)
     process.send_signal(signal.SIGKILL)
     struck = process.wait() == -signal.SIGKILL

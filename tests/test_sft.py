@@ -22,6 +22,7 @@ from nl2dsl import recipe as recipes  # noqa: E402
 from nl2dsl.catalog import read as catalogs  # noqa: E402
 from nl2dsl.engines import hf, open_engine  # noqa: E402
 from nl2dsl.errors import CorpusError, EngineError, ModelError, RecipeError, UsageError  # noqa: E402
+from nl2dsl.evaluation.run import EvaluateRecipe, evaluate  # noqa: E402
 from nl2dsl.prompts import Message, Prompt, Shot, write_flow  # noqa: E402
 from nl2dsl.textual import TextGenerator, candidates  # noqa: E402
 from nl2dsl.training.sft import attention, bases, card, data, trainer_of  # noqa: E402
@@ -238,6 +239,18 @@ def test_adapter_and_merged_weights_write_the_same(done: Path) -> None:
 def test_what_was_trained_answers_requests(done: Path) -> None:
     outcome = TextGenerator(f"hf:{done}", constrain="none").generate("mail me about tea", max_tokens=4)
     assert outcome.facts.model.startswith("hf:mistral-lora@") and outcome.facts.tokens["completion"] > 0
+
+
+def test_an_evaluation_takes_the_folder_of_a_fine_tuned_model(done: Path, tmp_path: Path) -> None:
+    corpus = done.parent / "corpus"
+    run = evaluate(
+        EvaluateRecipe(
+            rows=corpus / "validation.jsonl", out=tmp_path / "run", model=done, catalog=(str(corpus / "catalog.jsonl"),), limit=2, max_tokens=4
+        )
+    )
+    told = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert told["writer"]["name"] == f"hf:{done}"
+    assert len((run / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 class Killed(BaseException):

@@ -17,6 +17,8 @@ for needed in ("transformers", "peft", "accelerate"):
 import tuning  # noqa: E402
 from nl2dsl import cli  # noqa: E402
 from nl2dsl import recipe as recipes  # noqa: E402
+from nl2dsl.errors import ModelError  # noqa: E402
+from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
 from nl2dsl.training.sft import bases  # noqa: E402
 from nl2dsl.training.sft.loop import Training  # noqa: E402
 from nl2dsl.training.sft.states import States  # noqa: E402
@@ -143,3 +145,23 @@ def test_a_full_disk(tmp_path: Path, refused: Told) -> None:
     assert state_of(states)["step"] == 2 and not (tmp_path / "out" / "card.json").exists()
     assert cli.main(["train", str(recipe)]) == 0
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (tmp_path / "straight" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_disk_that_is_full_when_something_is_told(tmp_path: Path, refused: Told) -> None:
+    (tmp_path / "out" / "training").mkdir(parents=True)
+    (tmp_path / "out" / "training" / "log.txt").symlink_to("/dev/full")
+    said = refused("train", written(tmp_path))
+    assert "log.txt cannot be written: No space left" in said and "make room" in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_checkpoint_of_the_embedded_training_on_a_full_disk(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "generator.checkpoint.pt", "inputs")
+    checkpoint.save({"step": 1})
+    (tmp_path / "generator.checkpoint.pt.new").symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"generator\.checkpoint\.pt cannot be written: No space left"):
+        checkpoint.save({"step": 2, "weights": torch.zeros(100_000)})
+    state = checkpoint.load()
+    assert state is not None and state["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["generator.checkpoint.pt"]

@@ -20,14 +20,21 @@ from nl2dsl.errors import ModelError
 
 
 def write(value: Any, path: Path) -> None:
-    """`torch.save`, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """`torch.save`, all or nothing. Raises `ModelError` when it cannot be written; what was there is untouched then."""
     beside = path.with_name(f"{path.name}.new")
-    with beside.open("wb") as stream:
-        torch.save(value, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as stream:
+            torch.save(value, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except (OSError, RuntimeError) as problem:  # torch's writer says RuntimeError when the disk is full
+        beside.unlink(missing_ok=True)
+        raise ModelError(
+            f"{path} cannot be written: {getattr(problem, 'strerror', None) or str(problem).splitlines()[0]}",
+            hint="make room and start the same command again: it goes on from the last whole checkpoint",
+        ) from problem
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from nl2dsl.errors import ModelError
 from nl2dsl.files import write_text
 
 
@@ -50,8 +51,7 @@ class Journal:
 
     def record(self, figures: Mapping[str, Any]) -> None:
         """Figures of a step or of an evaluation. On a terminal the bar stands for the steps."""
-        with self.figures.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(figures) + "\n")
+        _append(self.figures, json.dumps(figures))
         text = line(figures)
         if "set" in figures or not self._bar:
             self.log(text)
@@ -86,8 +86,17 @@ class Journal:
                 self._bar = None
 
     def _keep(self, text: str) -> None:
-        with self.texts.open("a", encoding="utf-8") as stream:
-            stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        _append(self.texts, f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}")
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+    except OSError as problem:
+        raise ModelError(
+            f"{path} cannot be written: {problem.strerror}", hint="make room and start the same command again: it goes on from the last checkpoint"
+        ) from problem
 
 
 def _after(text: str, stage: str, step: int) -> bool:
