@@ -371,7 +371,7 @@ _VOUCHED = "the workflow this was made from has it, so it is passed on unchecked
 
 def strange_functions(flow: Flow) -> list[str]:
     """The functions that a flow calls and that do not exist, or not with such arguments, in the order of the text."""
-    found = {}
+    found: dict[str, None] = {}
     for statement in (flow.trigger, *walk(flow.steps)):
         for expression in (x for argument in expressions(statement) for x in nodes(argument)):
             if isinstance(expression, Function) and any(_function(expression)):
