@@ -206,7 +206,12 @@ def test_a_killed_run_goes_on_bit_for_bit(start: Path, tmp_path: Path, monkeypat
     assert not (tmp_path / "again" / "card.json").exists()
     asked: list[str] = []
     whole = hf.Text.sample
-    monkeypatch.setattr(hf.Text, "sample", lambda self, prompt, *a, **k: (asked.append(prompt.query), whole(self, prompt, *a, **k))[1])
+
+    def counted(self: Any, prompt: Prompt, *a: Any, **k: Any) -> Any:
+        asked.append(prompt.query)
+        return whole(self, prompt, *a, **k)
+
+    monkeypatch.setattr(hf.Text, "sample", counted)
     again = train_recipe(recipe(start, tmp_path / "again", steps=5))
     assert len(asked) == (9 if place == "sample" else 0)
     for name in ("samples.jsonl", "pairs.jsonl", "held-out-end.jsonl", "metrics.jsonl"):

@@ -176,8 +176,8 @@ def _parted(model: Text, number: int, prompt: Prompt, wanted: str, made: str) ->
     place = next((i for i, (a, b) in enumerate(zip(*tokens, strict=False)) if a != b), min(map(len, tokens)) - 1)
     a, b = (one[place] for one in tokens)
     scores = _logs(model, prompt, tokens[0][:place])[-1]
-    shown = [model.tokenizer.decode([t]) for t in (a, b)]
-    return Difference(number, prompt.query, place, *shown, float(scores[a] - scores[b]))
+    first, second = (str(model.tokenizer.decode([t])) for t in (a, b))
+    return Difference(number, prompt.query, place, first, second, float(scores[a] - scores[b]))
 
 
 def _logs(model: Text, prompt: Prompt, answer: Sequence[int]) -> Any:

@@ -321,7 +321,7 @@ class _Run:
         end.model.config.use_cache = True
         models.save(end.model, end.tokenizer, self.out)
         kept = {name: self.card[name] for name in ("weights", "template", "catalog", "data", "shots", "recipe") if name in self.card}
-        told = {
+        told: Figures = {
             "name": f"{self.card['name']}-preference",
             "method": "lora",
             "base": {"name": self.card["name"], "path": os.path.relpath(base, self.out), "digest": hf.weights_digest(base)},
@@ -434,14 +434,11 @@ def row_logs(model: Any, pair: Sequence[Encoded], pad: int) -> Tensor:
 
 def _verdict(before: Sequence[Score], after: Sequence[Score]) -> Figures:
     """Kept when the reward of the held-out rows is higher, and the whole interval of the paired difference says so, and no part of it is surely worse."""
-    found: dict[str, Comparison] = {
-        name: statistics.paired([float(getattr(s, name)) for s in before], [float(getattr(s, name)) for s in after])
-        for name in ("reward", "flow_similarity")
-    }
-    found |= {
-        name: statistics.mcnemar([getattr(s, name) for s in before], [getattr(s, name) for s in after])
-        for name in ("equivalent", "exact", "non_parsed")
-    }
+    found = dict[str, Comparison]()
+    for name in ("reward", "flow_similarity"):
+        found[name] = statistics.paired([float(getattr(s, name)) for s in before], [float(getattr(s, name)) for s in after])
+    for name in ("equivalent", "exact", "non_parsed"):
+        found[name] = statistics.mcnemar([bool(getattr(s, name)) for s in before], [bool(getattr(s, name)) for s in after])
     worse = [n for n, c in found.items() if (c.low > 0 if n == "non_parsed" else c.high < 0)]
     won = found["reward"].low > 0
     why = "the reward of held-out rows is higher" if won else "the interval of the difference in reward holds zero or less"
