@@ -277,6 +277,9 @@ def _read_entries(document: object, source: Source, found: Gathering) -> None:
 # Founds that lie beside descriptions of APIs, by keys that only they have.
 _OTHERS: list[tuple[set[str], str]] = [
     ({"info", "item"}, "a Postman collection"),
+    ({"asyncapi"}, "an AsyncAPI description"),
+    ({"swaggerVersion"}, "a description of Swagger 1"),
+    ({"discoveryVersion"}, "a Google discovery document"),
     ({"properties", "$schema"}, "a JSON schema"),
     ({"definition"}, "a workflow"),
     ({"actions", "triggers"}, "a workflow"),
@@ -285,7 +288,8 @@ _OTHERS: list[tuple[set[str], str]] = [
     ({"name", "version"}, "a package"),
 ]
 _INSTEAD = {
-    "a Postman collection": "export it as OpenAPI",
+    **dict.fromkeys(("a Postman collection", "a description of Swagger 1", "a Google discovery document"), "export it as OpenAPI"),
+    "an AsyncAPI description": "it tells of messages, and flows call operations: give the OpenAPI description of the same service",
     "a workflow": "nl2dsl decompile makes a flow of it",
     "the settings of a connector": "its operations are in apiDefinition.swagger.json",
 }
