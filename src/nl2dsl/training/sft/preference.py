@@ -320,7 +320,7 @@ class _Run:
     def _write(self, end: Text, base: Path, facts: Figures) -> None:
         end.model.config.use_cache = True
         models.save(end.model, end.tokenizer, self.out)
-        kept = {name: self.card[name] for name in ("weights", "template", "catalog", "data", "shots", "recipe") if name in self.card}
+        kept: Figures = {name: self.card[name] for name in ("weights", "template", "catalog", "data", "shots", "recipe") if name in self.card}
         told: Figures = {
             "name": f"{self.card['name']}-preference",
             "method": "lora",
