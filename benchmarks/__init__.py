@@ -11,6 +11,10 @@
     python -m benchmarks.simulate      real flows on the simulator: how they end, functions they use
     python -m benchmarks.fuzz_import   mutated descriptions: no crash, no hang
     python -m benchmarks.review        what the review page waits for
+    python -m benchmarks.corpus        a corpus from nothing, again, and killed five times: the same bytes
+    python -m benchmarks.leaks         leaks planted in a corpus: which are found
+    python -m benchmarks.teacher       a teacher's host in all its moods: rows, requests, money
+    python -m benchmarks.real_corpus   flows that people made become a corpus
 
 `make bench` runs them all. What they share is here: the head of a report, tables, the requests that are not trained on.
 """

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -33,7 +34,8 @@ Disguise = Callable[[Example, int], Example | None]
 
 def _values(row: Example) -> Example | None:
     """The flow with other values: every stated text is another one."""
-    text = re.sub(r'(?<=[=(,\[ ])"(?:[^"\\]|\\.)*"', lambda m: f'"Zeta {len(m[0])}"', row.sketch)
+    numbers = count(1)
+    text = re.sub(r'(?<=[=(,\[ ])"(?:[^"\\]|\\.)*"', lambda m: f'"Zeta {next(numbers)}"', row.sketch)
     try:
         flow = wiring.complete(sketch.parse(text), CATALOG, row.query)
     except Exception:  # a value that cannot be another one

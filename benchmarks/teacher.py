@@ -139,7 +139,7 @@ def killed(made: CorpusRecipe, host: FakeServer) -> int:
     base.write_text("[flows]\npath = []\n[paraphrase]\n[enrich]\n", encoding="utf-8")
     words = [sys.executable, "-m", "nl2dsl", "corpus", str(base), *overrides]
     log, in_time = base.with_suffix(".log"), 0
-    for more in (6, 20, 20, 0):
+    for more in (6, 12, 12, 0):
         target = len(host.ledger.charged) + more
         with log.open("ab") as stream:
             child = subprocess.Popen(words, stderr=stream)
@@ -167,7 +167,7 @@ def measured(name: str, file: Path, folder: Path) -> tuple[list[object], Counter
         twice = len(ledger.charged) - len({key for key, _, _ in ledger.charged})
     costs = json.loads((Path(made.out) / "cost.json").read_text(encoding="utf-8"))[-1]
     spent, lost = Decimal(costs["spent"]), Decimal(costs["at most lost"])
-    honest = spent == books if made.teacher.idempotent else spent <= books <= spent + lost
+    honest = spent <= books <= spent + lost  # the same, when no answer was lost
     below = made.teacher.cap is None or books <= Decimal(str(made.teacher.cap))
     good = kills == 3 and not found.open and honest and below and (not twice or not made.teacher.idempotent)
     account = f"${spent:.4f}" + (f" + {lost:.4f}" if lost else "")

@@ -111,7 +111,7 @@ def test_every_row_parses_checks_and_names_its_operations(rows: dict[str, list[E
             assert set(sketch.operations(sketch.parse(r.sketch))) <= set(r.operations)
 
 
-@pytest.mark.parametrize("name", ["default", "smoke"])
+@pytest.mark.parametrize("name", ["default", "flows", "paper", "smoke"])
 def test_the_recipes_are_recipes(name: str) -> None:
     assert load(HERE / "recipes" / "corpus" / f"{name}.toml", CorpusRecipe).test > 0
 

@@ -28,7 +28,7 @@ from nl2dsl.corpus.teacher import Budget, TeacherRecipe
 from nl2dsl.dsl import definition, sketch
 from nl2dsl.dsl.text import parse
 from nl2dsl.errors import CorpusError
-from nl2dsl.example import Example
+from nl2dsl.example import Example, write
 
 HERE = Path(__file__).parent.parent
 CATALOG = builtin()
@@ -55,6 +55,7 @@ PLANTED = {
         "AKIA" + "IOSFODNN7EXAMPLE",
         "q8Zr2kLm9XwPv4TnB7cJ1hYd6sFg3aQe",
         "d41d8cd98f00b204e9800998ecf8427e",
+        "01ZX7QWLB2KD5RNTY3HVGE6MOPJC4SAFUI",
     ],
 }
 ALL = [(kind, text) for kind, texts in PLANTED.items() for text in texts]
@@ -515,6 +516,16 @@ def test_what_a_flow_is_called_is_scrubbed_too(tmp_path: Path) -> None:
     (kept,) = rows(tmp_path / "c" / "flows.jsonl")
     assert re.fullmatch(r"mail of user\d{4}@example\.com", kept["id"])
     assert restore(kept["id"], json.loads((tmp_path / "c-private" / "mapping.json").read_text())) == row["id"]
+
+
+def test_all_requests_of_a_flow_that_trains_already_leave_the_rows_kept_apart(tmp_path: Path) -> None:
+    write([replace(CLEAN[0], dsl=MAIL, operations=TEST[0].operations)], tmp_path / "train.jsonl")
+    asked = ["Say when a visit is over", "Mail anna@contoso.com at the end of each visit", "Visits that are done go to Anna"]
+    other = MAIL.replace("Visits", "Holidays").replace("Done", "Over")
+    apart = [example(f"fl{n}", q, MAIL if n else other, "test") for n, q in enumerate(asked)]
+    kept, rejected = stages._without_leaks(tmp_path, [*apart, example("fl9", "Make a card by hand", OTHER, "test")])
+    assert [r.id for r in kept] == ["fl9"]
+    assert [r.id for r in rejected] == ["fl0", "fl1", "fl2"]
 
 
 def test_flows_without_times_cannot_be_split_by_time() -> None:

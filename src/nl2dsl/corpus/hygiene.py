@@ -298,7 +298,8 @@ class Leak:
 
 
 @lru_cache(maxsize=200_000)
-def _skeleton_of(dsl: str) -> str:
+def skeleton_of(dsl: str) -> str:
+    """The skeleton of a flow that is a text; the text itself where it does not read."""
     flow, _ = parse(dsl)
     return skeleton(flow) if flow is not None else dsl
 
@@ -319,11 +320,11 @@ def leaks(
 def _same_skeleton(train: Sequence[Example], apart: Sequence[Example]) -> Iterator[Leak]:
     known: dict[str, str] = {}
     for row in apart:
-        known.setdefault(_skeleton_of(row.dsl), row.id)
+        known.setdefault(skeleton_of(row.dsl), row.id)
     wanted = {tuple(row.operations) for row in apart}
     for row in train:
         if tuple(row.operations) in wanted:  # reading is dear: only what calls the same operations can have the same skeleton
-            same = known.get(_skeleton_of(row.dsl))
+            same = known.get(skeleton_of(row.dsl))
             if same is not None:
                 yield Leak("skeleton", row.id, same, " ".join(row.operations))
 
@@ -396,6 +397,7 @@ __all__ = [
     "leaks",
     "query_shingles",
     "skeleton",
+    "skeleton_of",
     "split",
     "term_shingles",
     "tidy",

@@ -122,7 +122,7 @@ def _ids(text: str) -> Iterator[Finding]:
 
 def _hosts(text: str) -> Iterator[Finding]:
     for rest in text.split("://")[1:]:
-        host = re.match(r"[^/?#:\s\"'<>@{}|\\)(,;\[\]]*", rest)
+        host = re.match(r"[^/?#:$\s\"'<>@{}|\\)(,;\[\]]*", rest)
         name = host[0].strip(".").lower() if host else ""
         if "." in name and name not in PUBLIC_HOSTS and not name.endswith(".example.com"):
             yield Finding("url", name)
@@ -156,7 +156,8 @@ def _even(piece: str) -> bool:
     changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(piece)) / len(piece)
     mixed = any(c.islower() for c in piece) and any(c.isupper() for c in piece)
     hexadecimal = len(piece) >= 32 and all(c in "0123456789abcdefABCDEF" for c in piece)
-    return changes >= 0.12 and (hexadecimal or (mixed and spread >= 3.5))
+    capitals = len(piece) >= 28 and piece.isupper() and spread >= 3.5
+    return changes >= 0.12 and (hexadecimal or capitals or (mixed and spread >= 3.5))
 
 
 def _telephones(text: str) -> Iterator[Finding]:

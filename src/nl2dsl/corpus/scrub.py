@@ -141,6 +141,7 @@ DETECTORS = (
     Detector("guid", re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9A-Za-z])")),
     Detector("secret", re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![0-9A-Za-z])")),
     Detector("secret", re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{24,}={0,2}(?![A-Za-z0-9+/=_-])"), 0, _random),
+    Detector("secret", re.compile(r"(?<![0-9A-Za-z])01[A-Z2-7]{28,36}(?![0-9A-Za-z])")),  # an item of somebody's drive
     Detector("phone", re.compile(r"(?<![\w.+-])\+\d[\d ().-]{7,17}\d(?![\w-])"), 0, _telephone),
     Detector("phone", re.compile(r"(?<![\w.+-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])")),
     Detector(
