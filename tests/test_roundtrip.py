@@ -18,8 +18,9 @@ pytest.importorskip("benchmarks", reason="run from the root of the repository")
 from benchmarks import fuzz, roundtrip
 from benchmarks.roundtrip import RULES, differences, normal, there_and_back
 
+from nl2dsl.catalog.read import builtin
 from nl2dsl.dsl.action_names import FLOW_ANNOTATIONS
-from nl2dsl.dsl.definition import decompile
+from nl2dsl.dsl.definition import compile, decompile
 from nl2dsl.dsl.expressions import MAX_DEPTH, MOST_OPERATORS
 from nl2dsl.dsl.text import AT_THE_END, parse, unparse
 from nl2dsl.dsl.tree import Call
@@ -259,6 +260,15 @@ LARGE: dict[str, dict[str, Any]] = {
 def test_large_and_odd_definitions_come_back(definition: dict[str, Any]) -> None:
     result = there_and_back("", definition)
     assert (result.problem, result.losses) == ("", [])
+
+
+def test_actions_of_one_name_are_numbered_once_and_for_all() -> None:
+    let = {"type": "InitializeVariable", "inputs": {"variables": [{"name": "n", "type": "integer"}]}}
+    definition = definition_of({"X": {"type": "Scope", "actions": {"x": {"type": "Scope", "actions": {"X": let}}}}, "x_2": CALL})
+    again = compile(decompile(definition), builtin())
+    names = [name.lower() for name, _ in roundtrip.every(again["actions"])]
+    assert len(set(names)) == len(names) == 4
+    assert compile(decompile(again), builtin()) == again
 
 
 def nested(levels: int) -> dict[str, Any]:

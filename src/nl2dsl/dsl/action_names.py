@@ -67,7 +67,7 @@ def allocate(slots: Iterable[Slot]) -> list[tuple[str, ...]]:
     for number, slot in enumerate(slots):
         if not slot.given:
             continue
-        again = slot.shared and number > 0 and slots[number - 1].given == slot.given
+        again = slot.shared and number > 0 and slots[number - 1].shared and slots[number - 1].given == slot.given
         names[number] = slot.given if again else tuple(unique(name, taken, numbers) for name in slot.given)
     for number, slot in enumerate(slots):
         if not slot.given:
