@@ -1,6 +1,6 @@
 """Useful tokens a second of fine-tuning, side by side in one process: a plain TRL SFT script and our trainer, on the same rows, the same untrained model, the same batches.
 
-    python -m benchmarks.sft_throughput [--rounds 3] [--steps 3] [--width 256] [--layers 4] [--threads 2] [--corpus build/corpus] [--ablation]
+    python -m benchmarks.sft_throughput [--rounds 2] [--steps 1] [--width 256] [--layers 4] [--max-length 4096] [--threads 2] [--corpus build/corpus] [--ablation]
 
 In: the corpus. Out: a table on stdout: each round's rates, the ratio of each round, and the median. Useful tokens are those of prompt and flow, no padding: both trainers take the same rows in the same
 order, 8 a step, so that the ratio is that of rows a second, too. *Plain TRL* is what its documentation shows for prompt and completion columns with LoRA: batches padded to the longest row, float32, no
@@ -11,7 +11,9 @@ within each row, logits only where a label stands, bf16. Rounds are interleaved,
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
+import random
 import statistics
 import tempfile
 import time
@@ -58,13 +60,13 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--steps", type=int, default=1)
     p.add_argument("--width", type=int, default=256)
     p.add_argument("--layers", type=int, default=4)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--vocabulary", type=int, default=4000)
-    p.add_argument("--max-length", type=int, default=8192)
+    p.add_argument("--max-length", type=int, default=4096)
     p.add_argument("--micro-tokens", type=int, default=8192)
     p.add_argument("--corpus", default="build/corpus")
     p.add_argument("--ablation", action="store_true")
@@ -108,24 +110,33 @@ def _material(args: argparse.Namespace) -> tuple[list[Any], list[dict[str, str]]
 
     from nl2dsl.catalog.read import builtin
     from nl2dsl.engines import hf
-    from nl2dsl.prompts import write_flow
     from nl2dsl.textual import candidates
     from nl2dsl.training.sft import bases, data
     from nl2dsl.training.sft.recipe import Shape
-    from nl2dsl.training.sft.rows import examples, offered
+    from nl2dsl.training.sft.rows import examples
 
     catalog, wanted = builtin(), BATCH * (args.steps + 1)
-    found = examples(Path(args.corpus), "train", catalog, wanted * 2, 0)
-    asked = [write_flow(e.query, offered(candidates(catalog, e.query), e, catalog)) for e in found]
+    every = examples(Path(args.corpus), "train", catalog, 0, 0)
+    random.Random(0).shuffle(every)
+    first = every[: wanted * 2]
+    asked = [_prompt(catalog, e) for e in first[:100]]
     shape = Shape(args.layers, args.width, args.width // 32, max(1, args.width // 64), args.width * 8 // 3, args.vocabulary)
-    base = bases.make("random:mistral", shape, [p.text for p in asked[:100]] + [e.dsl for e in found], Path(tempfile.mkdtemp()), 0)
+    base = bases.make("random:mistral", shape, [p.text for p in asked] + [e.dsl for e in first], Path(tempfile.mkdtemp()), 0)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    encoded = list(data.encode(found, catalog, tokenizer, lambda query: candidates(catalog, query)))
-    fits = [i for i, row in enumerate(encoded) if len(row.ids) <= args.max_length][:wanted]
+    encoded = data.encode(every, catalog, tokenizer, lambda query: candidates(catalog, query))
+    fits = list(itertools.islice(((e, row) for e, row in zip(every, encoded, strict=True) if len(row.ids) <= args.max_length), wanted))
     if len(fits) < wanted:
         raise SystemExit(f"{args.corpus} has {len(fits)} rows of at most {args.max_length} tokens, and {wanted} are asked for: fewer --steps")
-    texts = [{"prompt": hf.render(tokenizer, asked[i]), "completion": found[i].dsl.strip()} for i in fits]
-    return [encoded[i] for i in fits], texts, base
+    texts = [{"prompt": hf.render(tokenizer, _prompt(catalog, e)), "completion": e.dsl.strip()} for e, _ in fits]
+    return [row for _, row in fits], texts, base
+
+
+def _prompt(catalog: Any, example: Any) -> Any:
+    from nl2dsl.prompts import write_flow
+    from nl2dsl.textual import candidates
+    from nl2dsl.training.sft.rows import offered
+
+    return write_flow(example.query, offered(candidates(catalog, example.query), example, catalog))
 
 
 def _rate(rows: list[Any], clocks: list[tuple[float, float]]) -> Rate:
