@@ -18,6 +18,7 @@ import pytest
 torch = pytest.importorskip("torch")
 for needed in ("transformers", "peft", "accelerate"):
     pytest.importorskip(needed)
+psutil = pytest.importorskip("psutil")  # comes with accelerate
 
 import tuning  # noqa: E402
 from nl2dsl import recipe as recipes  # noqa: E402
@@ -50,9 +51,7 @@ def start(recipe: Path, out: Path, launch: str = "", settings: tuple[str, ...] =
         port = str(free_port())
         words = ["-m", "accelerate.commands.launch", "--main_process_port", port, "--config_file", f"recipes/accelerate/{launch}", *words]
     environment = os.environ | {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+    return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def free_port() -> int:
@@ -72,7 +71,9 @@ def killed_after(process: subprocess.Popen[str], out: Path, step: int) -> None:
     limit = time.monotonic() + SECONDS
     while process.poll() is None and len(steps(out)) < step and time.monotonic() < limit:
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
+    launcher = psutil.Process(process.pid)
+    for one in (*launcher.children(recursive=True), launcher):  # each rank is a session of its own, which no signal to a group reaches
+        one.kill()
     said, _ = process.communicate()
     assert process.returncode == -signal.SIGKILL, said[-4000:]
     assert not (out / "card.json").exists()
