@@ -52,9 +52,9 @@ class Place:
     rules: frozenset[str]
     connected: frozenset[str] = frozenset()
     trigger_connected: bool = False
-    loop: str = ""
+    loop: str | None = None
     triggers: bool = False
-    cache: dict[tuple[str, str], Any] = field(default_factory=dict)
+    cache: dict[tuple[str, str | None], Any] = field(default_factory=dict)
 
 
 def normal(definition: Json, rules: frozenset[str] = frozenset(RULES)) -> Json:
@@ -181,7 +181,7 @@ def inputs(found: Json, kind: str, place: Place) -> Json:
         return value(found, place)
     if kind == "initializevariable" and isinstance(found.get("variables"), list):
         return {**found, "variables": [variable(item, place) for item in found["variables"]]}
-    own = replace(place, loop="") if kind in ("query", "select", "table") else place
+    own = replace(place, loop=None) if kind in ("query", "select", "table") else place
     values = {key: value(item, place if key == "from" else own) for key, item in found.items()}
     values |= {key: unordered(found[key], place) for key in UNORDERED if key in found}
     if kind in VARIABLES and "case" in place.rules and isinstance(values.get("name"), str):
@@ -335,7 +335,7 @@ def canonical(tree: Json, place: Place) -> Json:
     if "case" in rules and name in NAMED and len(arguments) == 1 and len(arguments[0]) == 3:
         arguments = [["constant", arguments[0][1].lower(), "string"]]
     lower = name.lower()
-    if "item" in rules and lower == "item" and not arguments and place.loop:
+    if "item" in rules and lower == "item" and not arguments and place.loop is not None:
         return ["call", "items", ["constant", place.loop, "string"]]
     if "paths" in rules and lower in BODIES and len(arguments) <= 1:
         return ["get", ["call", BODIES[lower], *arguments], ["constant", "body", "string"], "?"]

@@ -200,6 +200,7 @@ LARGE: dict[str, dict[str, Any]] = {
             }
         }
     ),
+    "a loop without a name": definition_of({"": {"type": "Foreach", "foreach": "@x()", "actions": {"A": {"type": "Compose", "inputs": "@item()"}}}}),
     "an old call without a name": definition_of({"": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "x"}}, "method": "get"}}}),
     "an old call without a name or a connection of its own": definition_of(
         {
