@@ -194,7 +194,7 @@ class Sweep:
         found = [self._evaluating(c) for c in self.cells if not c.base]
         for base in self.recipe.bases:
             if self._pretrained(base):
-                found.append(Work(f"{base.name}: pretraining", lambda: False, lambda base=base: self._pretrain(base)))  # type: ignore[misc]
+                found.append(self._pretrain(base))
             for shots in self.recipe.trained:
                 found.append(self._train(base, shots))
                 found += [self._evaluating(c) for c in self.cells if c.base == base.name and c.trained == shots]
@@ -272,14 +272,25 @@ class Sweep:
         }
         return _built({**keys, **self.recipe.pretraining.train}, f"pretraining of {base.name}")
 
-    def _pretrain(self, base: Base) -> Path:
+    def _pretrain(self, base: Base) -> Work:
+        folder, recipe = self.out / "bases" / base.name, self._pretraining(base)
+        note, card = folder / "asked.json", self.recipe.corpus / "card.json"
+        asked = json.dumps([asdict(recipe), asdict(self.recipe.part), asdict(self.recipe.pretraining), digest_of(card) if card.exists() else ""])
+
+        def do() -> None:
+            self._read_documents(base, recipe, folder)
+            write_text(note, asked)
+
+        return Work(f"{base.name}: pretraining", lambda: note.exists() and note.read_text(encoding="utf-8") == asked, do)
+
+    def _read_documents(self, base: Base, recipe: SftRecipe, folder: Path) -> None:
         from nl2dsl.training.sft.pretrain import pretrain
 
         n, catalog = self.recipe.pretraining.documents, self._catalog
         rows = self._examples.rows
         held = [_document(e, []) for e in read(self.data / "validation.jsonl")][:48]
         texts = self._texts(rows[: base.shape.texts], catalog)
-        return pretrain(self._pretraining(base), list(self._documents(n)), held, texts, self.out / "bases" / base.name)
+        pretrain(recipe, list(self._documents(n)), held, texts, folder)
 
     def _documents(self, n: int) -> Iterator[str]:
         draw = random.Random(f"{self.recipe.seed} documents")
