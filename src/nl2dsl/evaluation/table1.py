@@ -158,7 +158,11 @@ def _of(base: str) -> Which:
 
 def _contrast(question: str, of: str, made: Made, first: Which, second: Which) -> Iterable[Contrast]:
     """Cells of a side are averaged row by row first, so that rows are the units."""
-    sides = [[s for c, s in made if which(c)] for which in (first, second)]
+    bases = [{c.base for c, _ in made if which(c)} for which in (first, second)]
+    both = (
+        bases[0] & bases[1] or bases[0] | bases[1]
+    )  # in a table that is not finished only bases with both sides; two bases against each other have none
+    sides = [[s for c, s in made if which(c) and c.base in both] for which in (first, second)]
     if not all(sides):
         return
     for m in (BY_NAME[name] for name in ASKED):
