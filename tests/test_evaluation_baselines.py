@@ -143,7 +143,7 @@ def test_rag_asks_an_openai_compatible_host_with_a_seed_for_each_try(corpus: Pat
     monkeypatch.setattr(writers, "_examples", lambda c: Examples(c.corpus, Letters(), c.pool))
     try:
         engine = f"openai:http://127.0.0.1:{host.server_port}/v1#tiny"
-        choice = writers.Choice("rag", engine, None, CATALOG, "", 2, corpus, "all", corpus, 0.7, 3)
+        choice = writers.Choice("rag", engine, None, CATALOG, "", 2, 0, corpus, "all", corpus, 0.7, 3)
         writer = writers.open_writer(choice)
         made = [writer.answer(Case("c", "flag a mail"), repeat, None) for repeat in (0, 1)]
     finally:
