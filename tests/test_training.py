@@ -232,7 +232,7 @@ def test_figures_are_one_line() -> None:
 # --- the recipe ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["embedded", "smoke"])
+@pytest.mark.parametrize("name", ["embedded", "embedded-smoke"])
 def test_the_recipes_are_recipes(name: str) -> None:
     made = recipes.load(HERE / "recipes" / "train" / f"{name}.toml", TrainRecipe)
     assert recipes.build(embedded.recipes.tomllib.loads(recipes.dump(made)), TrainRecipe) == made
