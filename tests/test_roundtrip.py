@@ -200,6 +200,8 @@ LARGE: dict[str, dict[str, Any]] = {
             }
         }
     ),
+    "a long condition that ends in what is no test": check({"and": [*({"equals": ["@triggerBody()", n]} for n in range(120)), "@null"]}),
+    "a split that is @null": definition_of({}, triggers={"T": {**CALL, "splitOn": "@null", "recurrence": {"frequency": "Hour", "interval": 3}}}),
     "a loop without a name": definition_of({"": {"type": "Foreach", "foreach": "@x()", "actions": {"A": {"type": "Compose", "inputs": "@item()"}}}}),
     "an old call without a name": definition_of({"": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "x"}}, "method": "get"}}}),
     "an old call without a name or a connection of its own": definition_of(

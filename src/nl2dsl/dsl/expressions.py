@@ -575,6 +575,8 @@ def is_test(tree: Expression) -> bool:
     """Whether a condition is true or false whatever the data: then it means the same as one string and as structured tests."""
     if isinstance(tree, Binary) and tree.operator in ("&&", "||"):
         return all(is_test(operand) for operand in flattened(tree))
+    if isinstance(tree, Function) and tree.name in ("and", "or", "not"):  # `readable` made a function of it
+        return all(map(is_test, tree.arguments))
     return is_test(tree.operand) if isinstance(tree, Not) else _boolean(tree)
 
 

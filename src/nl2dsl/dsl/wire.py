@@ -457,6 +457,8 @@ def _read_trigger_notes(trigger: Json, wired: Wired, reading: Reading, polls: bo
     if not same(recurrence, POLLING if polls else None):
         notes["recurrence"] = raw(recurrence)
     split = expressions.read(splits, reading)
+    if splits is not None and split == Literal(None):  # `@null`, which an annotation could not tell from none
+        trigger["splitOn"] = splits
     if split != expressions.read(usual, reading):  # in whatever spelling
         notes["splitOn"] = (split,)
     conditions = trigger.get("conditions")
