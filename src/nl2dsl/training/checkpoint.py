@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,33 @@ from nl2dsl.errors import ModelError
 
 def write(value: Any, path: Path) -> None:
     """`torch.save`, all or nothing. Raises `ModelError` when it cannot be written; what was there is untouched then."""
+    try:
+        put(path, lambda stream: torch.save(value, stream))
+    except (OSError, RuntimeError) as problem:
+        raise unwritten(f"{path} cannot be written", problem) from problem
+
+
+def put(path: Path, dump: Callable[[Any], object]) -> None:
+    """What `dump` puts into a stream, whole or not at all. Raises `OSError`, or `RuntimeError`, which torch's writer says when the disk is full."""
     beside = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as stream:
-            torch.save(value, stream)
+            dump(stream)
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
-    except (OSError, RuntimeError) as problem:  # torch's writer says RuntimeError when the disk is full
+    except (OSError, RuntimeError):
         beside.unlink(missing_ok=True)
-        raise ModelError(
-            f"{path} cannot be written: {getattr(problem, 'strerror', None) or str(problem).splitlines()[0]}",
-            hint="make room and start the same command again: it goes on from the last whole checkpoint",
-        ) from problem
+        raise
+
+
+def unwritten(what: str, problem: Exception) -> ModelError:
+    """What a person is told when a checkpoint cannot be written."""
+    return ModelError(
+        f"{what}: {getattr(problem, 'strerror', None) or str(problem).splitlines()[0]}",
+        hint="make room and start the same command again: it goes on from the last whole checkpoint",
+    )
 
 
 @dataclass(frozen=True)

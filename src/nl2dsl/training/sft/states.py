@@ -7,7 +7,6 @@ disk leaves the last good one; a state whose bytes are not those of the list is 
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 
 from nl2dsl.errors import ModelError
 from nl2dsl.files import digest_of, write_text
+from nl2dsl.training.checkpoint import put, unwritten
 
 KEPT = 2
 Write = Callable[[Any, Any], None]  # a value and a stream
@@ -56,22 +56,12 @@ class States:
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Raises `ModelError` when it cannot be written; the state before is untouched then."""
         path = self.folder / f"step-{step:07d}.pt"
-        beside = path.with_name(f"{path.name}.new")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as stream:
-                self.write(dict(state), stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
+            put(path, lambda stream: self.write(dict(state), stream))
             names = [n for n in self.names() if n["step"] < step] + [{"step": step, "file": path.name, "sha256": digest_of(path)}]
             write_text(self.told, json.dumps({"inputs": self.inputs, "states": names[-KEPT:]}, indent=1))
-        except (OSError, RuntimeError) as problem:  # torch's writer says RuntimeError when the disk is full
-            beside.unlink(missing_ok=True)
-            raise ModelError(
-                f"the checkpoint of step {step} cannot be written to {self.folder}: {getattr(problem, 'strerror', None) or str(problem).splitlines()[0]}",
-                hint="make room and start the same command again: it goes on from the last whole checkpoint",
-            ) from problem
+        except (OSError, RuntimeError) as problem:
+            raise unwritten(f"the checkpoint of step {step} cannot be written to {self.folder}", problem) from problem
         for old in sorted(self.folder.glob("step-*.pt"))[:-KEPT]:
             old.unlink(missing_ok=True)
 
