@@ -154,6 +154,12 @@ def with_platform(catalog: Catalog) -> Catalog:
     return Catalog({**platform, **own}, [*named, *catalog.connectors.values()], catalog.warnings)
 
 
+def chosen(paths: Iterable[str | Path], with_builtin: bool = False) -> Catalog:
+    """The catalog a recipe names, with the platform's own below it; the built-in one when it names none."""
+    named = list(paths)
+    return with_platform(load(named, with_builtin)) if named else builtin()
+
+
 def write(catalog: Catalog, path: str | Path) -> None:
     """Writes a catalog as our own lines, packed if the name ends in `.gz`; `load` gives it back with the same digest."""
     path = Path(path)

@@ -41,7 +41,7 @@ def _catalog(runs: Sequence[Run]) -> Catalog:
     if len(said) > 1:
         raise UsageError("these runs used different catalogs", hint="report them one by one")
     paths, with_builtin = said.pop()
-    return catalogs.with_platform(catalogs.load(list(paths), with_builtin)) if paths else catalogs.builtin()
+    return catalogs.chosen(paths, with_builtin)
 
 
 def write(a: Analysis, path: str | Path) -> None:

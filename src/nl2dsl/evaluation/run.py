@@ -117,7 +117,7 @@ def recipe_of(values: Mapping[str, Any]) -> EvaluateRecipe:
 def evaluate(recipe: EvaluateRecipe) -> Path:
     """Runs a recipe, or the rest of it, and returns its run folder."""
     recipe = _fine_tuned(recipe)
-    catalog = _catalog(recipe)
+    catalog = catalogs.chosen(recipe.catalog, recipe.with_builtin)
     rows = casework.read(recipe.rows, catalog, recipe.limit, recipe.seed)
     writer = open_writer(_choice(recipe, catalog))
     folder = Path(recipe.out)
@@ -132,10 +132,6 @@ def evaluate(recipe: EvaluateRecipe) -> Path:
     _ask(writer, todo, recipe, folder / "answers.jsonl")
     _finish(folder, head)
     return folder
-
-
-def _catalog(recipe: EvaluateRecipe) -> Catalog:
-    return catalogs.with_platform(catalogs.load(list(recipe.catalog), recipe.with_builtin)) if recipe.catalog else catalogs.builtin()
 
 
 def _fine_tuned(recipe: EvaluateRecipe) -> EvaluateRecipe:

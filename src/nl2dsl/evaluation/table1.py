@@ -95,8 +95,7 @@ def tabled(cells: Sequence[Cell]) -> Table1:
 
 def _catalog(run: Run) -> Catalog:
     said = run.head["recipe"]
-    paths, with_builtin = list(said.get("catalog") or ()), bool(said.get("with_builtin"))
-    return catalogs.with_platform(catalogs.load(paths, with_builtin)) if paths else catalogs.builtin()
+    return catalogs.chosen(said.get("catalog") or (), bool(said.get("with_builtin")))
 
 
 def _scored(run: Run, name: str, catalog: Catalog) -> Scored:

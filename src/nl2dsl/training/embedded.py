@@ -11,7 +11,6 @@ from their checkpoints, so that a run may be killed at any time.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -45,7 +44,7 @@ from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
-from nl2dsl.files import digest_of, write_text
+from nl2dsl.files import digest_of, digest_of_value, write_text
 from nl2dsl.training import export, generator, memory, minilm, renaming, retriever, scoring
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
@@ -178,7 +177,7 @@ def _quiet() -> None:
 
 
 def _of_values(*values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return digest_of_value(values)
 
 
 # --- data ----------------------------------------------------------------------------------------------------------------------
@@ -303,7 +302,12 @@ class _Run:
             "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
         )
         weights = digest_of(self.out / "retriever" / "model.safetensors")
-        self._stage("tables", _of_values(weights, self.catalog.digest, r.seed), [self.out / "tables.npz", self.out / "others.npy"], self._tables)
+        self._stage(
+            "tables",
+            _of_values(weights, self.catalog.digest, r.seed, bool(r.generator.renamed)),
+            [self.out / "tables.npz", self.out / "others.npy"],
+            self._tables,
+        )
         self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
         inputs = _of_values(data, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
@@ -385,9 +389,10 @@ class _Run:
 
     def _others(self, model: Any) -> None:
         """The operations in other houses' words, (ways, n, 384)."""
-        told = renaming.manners(self.catalog, retriever.MANNERS, self.recipe.seed + 1)
+        told = renaming.manners(self.catalog, retriever.MANNERS if self.recipe.generator.renamed else 0, self.recipe.seed + 1)
         beside = self.out / "others.new.npy"
-        np.save(beside, np.stack([retriever.embed(model, self.tokenizer, some).half().numpy() for some in told]))
+        made = [retriever.embed(model, self.tokenizer, some).half().numpy() for some in told]
+        np.save(beside, np.array(made, dtype=np.float16))
         beside.replace(self.out / "others.npy")
 
     @cached_property

@@ -27,7 +27,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nl2dsl import prompts
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
@@ -40,6 +39,7 @@ from nl2dsl.evaluation.table1 import Cell, Table1
 from nl2dsl.example import Example, read, write
 from nl2dsl.files import digest_of, write_text
 from nl2dsl.prompts import Message, Prompt
+from nl2dsl.training.sft import rows as sft_rows
 from nl2dsl.training.sft.recipe import SftRecipe, Shape
 
 if TYPE_CHECKING:
@@ -231,8 +231,7 @@ class Sweep:
             raise CorpusError(
                 f"{corpus}: {len(rows)} training rows and {len(cases)} cases of the part", hint="more `part.operations`, or longer flows"
             )
-        named = self.recipe.train.get("catalog")
-        whole = catalogs.with_platform(catalogs.load(named)) if named else catalogs.builtin()
+        whole = catalogs.chosen(self.recipe.train.get("catalog") or ())
         operations = [whole.operations[o] for o in sorted(taken)]
         names = sorted({o.connector for o in operations})
         catalogs.write(Catalog(operations, [whole.connectors[c] for c in names]), self.data / "catalog.jsonl")
@@ -286,10 +285,10 @@ class Sweep:
     def _read_documents(self, base: Base, recipe: SftRecipe, folder: Path) -> None:
         from nl2dsl.training.sft.pretrain import pretrain
 
-        n, catalog = self.recipe.pretraining.documents, self._catalog
+        n = self.recipe.pretraining.documents
         rows = self._examples.rows
         held = [_document(e, []) for e in read(self.data / "validation.jsonl")][:48]
-        texts = self._texts(rows[: base.shape.texts], catalog)
+        texts = sft_rows.texts(rows[: base.shape.texts], self._catalog)
         pretrain(recipe, list(self._documents(n)), held, texts, folder)
 
     def _documents(self, n: int) -> Iterator[str]:
@@ -299,14 +298,9 @@ class Sweep:
             k = draw.randint(0, self.recipe.pretraining.before)
             yield _document(rows[place % len(rows)], self._examples.beside(place % len(rows), k) if k else [])
 
-    def _texts(self, rows: Iterable[Example], catalog: Catalog) -> Iterator[str]:
-        for row in rows:
-            yield prompts.write_flow(row.query, [catalog.operations[o] for o in row.operations]).text
-            yield row.dsl
-
     @cached_property
     def _catalog(self) -> Catalog:
-        return catalogs.with_platform(catalogs.load(self.catalog)) if self.catalog else catalogs.builtin()
+        return catalogs.chosen(self.catalog)
 
     # --- models ----------------------------------------------------------------------------------------------------------------
 

@@ -29,14 +29,13 @@ from torch.nn.functional import cross_entropy, logsigmoid
 
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
-from nl2dsl.catalog.model import Catalog
 from nl2dsl.engines import Completion, hf
 from nl2dsl.engines.hf import HF, Text
 from nl2dsl.errors import ModelError, RecipeError
 from nl2dsl.evaluation import statistics
 from nl2dsl.evaluation.statistics import Comparison
 from nl2dsl.example import Example
-from nl2dsl.files import digest_of, write_rows, write_text
+from nl2dsl.files import digest_of, digest_of_value, write_rows, write_text
 from nl2dsl.prompts import Prompt
 from nl2dsl.textual import TextGenerator
 from nl2dsl.training import reward
@@ -156,7 +155,7 @@ class _Run:
         if self.start.resolve() == self.out.resolve():
             raise RecipeError("`out` is the folder of the start", hint="another folder: the start stays as it is")
         self.journal = Journal(self.below)
-        self.catalog: Catalog = catalogs.with_platform(catalogs.load(recipe.catalog)) if recipe.catalog else catalogs.builtin()
+        self.catalog = catalogs.chosen(recipe.catalog)
         self.card = hf.read_card(self.start)
         told = self.card["recipe"]
         if told.get("shots"):
@@ -241,7 +240,7 @@ class _Run:
                 "answers": [{"ids": ids, "text": text, **self.score(text, row).row()} for ids in made for text in [model.text(ids)]],
             }
 
-        return self._kept(self.below / "samples.jsonl", _digest(how), self.asked, ask, "samples")
+        return self._kept(self.below / "samples.jsonl", digest_of_value(how), self.asked, ask, "samples")
 
     def _pairs(self, model: Text) -> list[Pair]:
         r = self.recipe
@@ -269,7 +268,9 @@ class _Run:
             text = model.complete(self.asker.prompt(row.query), max_tokens=r.max_new_tokens).text
             return {"id": row.id, "text": text, **self.score(text, row).row()}
 
-        return [Score.of_row(row) for row in self._kept(self.below / f"held-out-{name}.jsonl", _digest(how), self.held, ask, f"held-out, {name}")]
+        return [
+            Score.of_row(row) for row in self._kept(self.below / f"held-out-{name}.jsonl", digest_of_value(how), self.held, ask, f"held-out, {name}")
+        ]
 
     # --- training ----------------------------------------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ class _Run:
             raise RecipeError(f"no pair has at most {r.max_length} tokens", hint="a larger `max_length`")
         self.journal.log(f"training: {len(whole)} pairs, left out because longer than {r.max_length} tokens: {len(pairs) - len(whole)}")
         settings = {k: v for k, v in asdict(r).items() if k not in (*HERE, "checkpoint", "held_out", "split")}
-        inputs = _digest([self.card["digest"], whole, settings])
+        inputs = digest_of_value([self.card["digest"], whole, settings])
         Preferring(
             r,
             model.to(reference.model.device),
@@ -310,7 +311,7 @@ class _Run:
             "recipe": {k: v for k, v in asdict(r).items() if k not in HERE},
             "held out": {
                 "n": len(before),
-                "rows": _digest([(e.query, e.dsl) for e in self.held]),
+                "rows": digest_of_value([(e.query, e.dsl) for e in self.held]),
                 "start": _summary(before),
                 "end": _summary(after),
                 **{name: str(value) for name, value in verdict.items() if isinstance(value, Comparison)},
@@ -471,10 +472,6 @@ def _lines(path: Path, identity: str) -> Iterator[Figures]:
                 return
             if number:
                 yield row
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _weights_digest(weights: dict[str, Tensor]) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from bisect import insort
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from nl2dsl import prompts
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.errors import CorpusError
 from nl2dsl.example import Example, read
@@ -22,6 +24,13 @@ def examples(corpus: Path, split: str, catalog: Catalog, limit: int, seed: int) 
     if 0 < limit < len(found):
         found = random.Random(f"{seed} {split}").sample(found, limit)
     return found
+
+
+def texts(found: Iterable[Example], catalog: Catalog) -> Iterator[str]:
+    """What the tokenizer of an untrained base learns its words from: prompts with the operations of the flow alone, and the flows."""
+    for row in found:
+        yield prompts.write_flow(row.query, [catalog.operations[o] for o in row.operations]).text
+        yield row.dsl
 
 
 def offered(found: list[Operation], example: Example, catalog: Catalog) -> list[Operation]:

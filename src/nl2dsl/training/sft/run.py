@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nl2dsl import prompts
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
@@ -128,15 +127,10 @@ class _Run:
         wanted = json.dumps([name, asdict(self.recipe.shape), self.recipe.seed, _file(self.corpus / "train.jsonl")])
         if self.main and not (made.exists() and made.read_text(encoding="utf-8") == wanted):
             shutil.rmtree(folder, ignore_errors=True)
-            bases.make(name, self.recipe.shape, self._texts(), folder, self.recipe.seed)
+            bases.make(name, self.recipe.shape, rows.texts(self.train[: self.recipe.shape.texts], self.catalog), folder, self.recipe.seed)
             write_text(made, wanted)
         self.accelerator.wait_for_everyone()
         return folder
-
-    def _texts(self) -> Iterable[str]:
-        for row in self.train[: self.recipe.shape.texts]:
-            yield prompts.write_flow(row.query, [self.catalog.operations[o] for o in row.operations]).text
-            yield row.dsl
 
     # --- one training ----------------------------------------------------------------------------------------------------------
 
@@ -244,7 +238,7 @@ def _write(model: Any, tokenizer: Any, out: Path, whole: dict[str, Any] | None) 
 
 
 def _catalog(recipe: SftRecipe) -> Catalog:
-    whole = catalogs.with_platform(catalogs.load(recipe.catalog)) if recipe.catalog else catalogs.builtin()
+    whole = catalogs.chosen(recipe.catalog)
     unknown = [c for c in recipe.connectors if not whole.ids(c)]
     if unknown:
         raise RecipeError(f"`connectors`: the catalog has no {', '.join(unknown)}", hint="nl2dsl catalog search finds names")
