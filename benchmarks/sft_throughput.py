@@ -150,23 +150,19 @@ def _now() -> tuple[float, float]:
 
 
 def _ours(base: Path, rows: list[Any], args: argparse.Namespace, **settings: Any) -> Rate:
-    import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
     from nl2dsl.training.sft import data, model
-    from nl2dsl.training.sft.loop import Training
+    from nl2dsl.training.sft.loop import Training, accelerator
     from nl2dsl.training.sft.recipe import SftRecipe
 
     recipe = SftRecipe(
         "", batch=BATCH, steps=args.steps + 1, max_length=args.max_length, micro_tokens=args.micro_tokens, tensorboard=False, **settings
     )
-    AcceleratorState._reset_state(True)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if recipe.precision == "bf16" else "no")
     made, tokenizer = model.load(base, recipe, "lora")
     clocks = []
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(recipe, "", made, rows, [], tokenizer.pad_token_id, Path(folder), "", accelerator, None, lambda m: {}, lambda f, s: None)  # type: ignore[arg-type]
+        training = Training(
+            recipe, "", made, rows, [], tokenizer.pad_token_id, Path(folder), "", accelerator(recipe), None, lambda m: {}, lambda f, s: None
+        )  # type: ignore[arg-type]
         training.steps = _InOrder(rows)  # type: ignore[assignment]
         for step in range(args.steps + 1):
             value, *_ = training._step(step)

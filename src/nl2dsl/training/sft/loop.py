@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import pickle
 import shutil
 import time
@@ -32,6 +33,19 @@ from nl2dsl.training.sft.states import States
 Figures = dict[str, Any]
 Evaluate = Callable[[Any], Figures]  # the unwrapped model, in evaluation mode
 Tell = Callable[[Mapping[str, float], int], None]
+
+
+def accelerator(recipe: SftRecipe) -> Any:
+    """accelerate's, as `accelerate launch` says. DeepSpeed without a GPU is not asked for by `cpu` (that gives DDP, and says nothing), and needs to be told gloo."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import InitProcessGroupKwargs
+
+    if not torch.distributed.is_initialized():
+        AcceleratorState._reset_state(True)  # a process may train twice, with another precision
+    cpu, deepspeed = not torch.cuda.is_available(), os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
+    more = [InitProcessGroupKwargs(backend="gloo")] if cpu and deepspeed else []
+    return Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=cpu and not deepspeed, kwargs_handlers=more)
 
 
 @dataclass

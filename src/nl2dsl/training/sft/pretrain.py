@@ -21,7 +21,7 @@ from nl2dsl.training.journal import Journal
 from nl2dsl.training.sft import bases
 from nl2dsl.training.sft import model as models
 from nl2dsl.training.sft.data import Encoded
-from nl2dsl.training.sft.loop import Training
+from nl2dsl.training.sft.loop import Training, accelerator
 from nl2dsl.training.sft.recipe import SftRecipe
 
 DONE = "pretraining.json"
@@ -29,9 +29,6 @@ DONE = "pretraining.json"
 
 def pretrain(recipe: SftRecipe, documents: Sequence[str], held: Sequence[str], texts: Iterable[str], folder: Path) -> Path:
     """`recipe.base` is `random:ARCHITECTURE`; `texts` train the tokenizer, `held` are documents the loss is told on. Longer documents are cut at `max_length`."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
     settings = {k: v for k, v in asdict(recipe).items() if k not in ("out", "threads", "log", "checkpoint", "tensorboard")}
     words = list(texts)
     inputs = hashlib.sha256(json.dumps([settings, documents, held, words]).encode()).hexdigest()
@@ -41,14 +38,12 @@ def pretrain(recipe: SftRecipe, documents: Sequence[str], held: Sequence[str], t
     untrained = bases.make(recipe.base, recipe.shape, words, folder / "untrained", recipe.seed)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    if not torch.distributed.is_initialized():
-        AcceleratorState._reset_state(True)
-    accelerator = Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=not torch.cuda.is_available())
+    parallel = accelerator(recipe)
     model, tokenizer = models.load(untrained, recipe, "full")
     journal = Journal(folder / "training")
     training = Training(
         recipe, "pretraining", model, encoded(documents, tokenizer, recipe.max_length), encoded(held, tokenizer, recipe.max_length),
-        tokenizer.pad_token_id, folder / "training", inputs, accelerator, journal, lambda now: {}, lambda figures, step: None,
+        tokenizer.pad_token_id, folder / "training", inputs, parallel, journal, lambda now: {}, lambda figures, step: None,
     )  # fmt: skip
     with journal.bar("pretraining"):
         figures = training.run()
@@ -57,7 +52,7 @@ def pretrain(recipe: SftRecipe, documents: Sequence[str], held: Sequence[str], t
         done,
         json.dumps({"inputs": inputs, "documents": len(documents), "parameters": sum(p.numel() for p in model.parameters()), **figures}, indent=1),
     )
-    accelerator.free_memory()
+    parallel.free_memory()
     return folder
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -33,7 +32,7 @@ from nl2dsl.training.journal import Journal
 from nl2dsl.training.sft import bases, card, data, rows
 from nl2dsl.training.sft import model as models
 from nl2dsl.training.sft.data import Encoded
-from nl2dsl.training.sft.loop import Figures, Training
+from nl2dsl.training.sft.loop import Figures, Training, accelerator
 from nl2dsl.training.sft.recipe import Method, SftRecipe
 from nl2dsl.training.sft.trackers import Trackers
 
@@ -68,7 +67,6 @@ def train_recipe(recipe: SftRecipe | str | Path, overrides: Iterable[str] = ()) 
 
 class _Run:
     def __init__(self, recipe: SftRecipe) -> None:
-        from accelerate.state import AcceleratorState
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -77,9 +75,7 @@ class _Run:
         self.recipe, self.out, self.corpus = recipe, Path(recipe.out), Path(recipe.corpus)
         self.below = self.out / "training"
         self.catalog = _catalog(recipe)
-        if not torch.distributed.is_initialized():
-            AcceleratorState._reset_state(True)  # a process may train twice, with another precision
-        self.accelerator = _accelerator(recipe)
+        self.accelerator = accelerator(recipe)
         self.trackers = Trackers(recipe, self.below) if self.main else None
         self.journal = Journal(self.below)
         self.train = rows.examples(self.corpus, "train", self.catalog, recipe.rows, recipe.seed)
@@ -209,16 +205,6 @@ class _Run:
             exact += metrics.exact(made, [row.operations])
             failed += isinstance(outcome, Failed)
         return {"flow_similarity": similar / n, "exact": exact / n, "non_parsed": failed / n, "n": n}
-
-
-def _accelerator(recipe: SftRecipe) -> Any:
-    """accelerate's, as `accelerate launch` says. DeepSpeed without a GPU is not asked for by `cpu` (that gives DDP, and says nothing), and needs to be told gloo."""
-    from accelerate import Accelerator
-    from accelerate.utils import InitProcessGroupKwargs
-
-    cpu, deepspeed = not torch.cuda.is_available(), os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true"
-    more = [InitProcessGroupKwargs(backend="gloo")] if cpu and deepspeed else []
-    return Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no", cpu=cpu and not deepspeed, kwargs_handlers=more)
 
 
 def _write(model: Any, tokenizer: Any, out: Path, whole: dict[str, Any] | None) -> None:
