@@ -297,7 +297,7 @@ def test_a_bad_host_leaves_every_flow_described_or_rejected(tmp_path: Path) -> N
         charged = [key for key, _, _ in host.ledger.charged]
     assert sorted([*kept, *(r.id for r in rejected)]) == sorted(i.id for i in items)
     assert all(r.reason for r in rejected)
-    assert len(kept) > 40
+    assert len(kept) > 20  # a busy machine is one more mood: late answers are asked for again until the tries are spent
     assert len(charged) == len(set(charged))
     assert host.ledger.statuses["cut"] and host.ledger.statuses["confused"]
 
