@@ -16,6 +16,8 @@ torch = pytest.importorskip("torch")
 for needed in ("transformers", "peft", "accelerate"):
     pytest.importorskip(needed)
 
+from transformers import AutoTokenizer  # noqa: E402
+
 import tuning  # noqa: E402
 from nl2dsl import prompts  # noqa: E402
 from nl2dsl import recipe as recipes  # noqa: E402
@@ -187,6 +189,17 @@ def test_a_template_without_a_system_role_gets_its_words_in_the_first_request() 
     tokenizer.chat_template = NO_SYSTEM
     prompt = Prompt("q", (Message("system", "rules"), Message("user", "q")))
     assert hf.render(tokenizer, prompt) == "<user>rules\n\nq"
+
+
+@pytest.mark.parametrize("shots", [[], [Shot("before", "flow"), Shot("{{ a }}", "{% b %}\n")]])
+def test_a_model_without_a_chat_template_is_saved_with_one_that_says_the_same(shots: list[Shot], tmp_path: Path) -> None:
+    tokenizer, prompt = bases.tokenizer(["x"], 300), write_flow("mail me", [], shots)
+    plain, digest = hf.render(tokenizer, prompt), hf.template_digest(tokenizer)
+    hf.servable(tokenizer).save_pretrained(tmp_path)
+    read: Any = AutoTokenizer.from_pretrained(tmp_path)
+    assert read.chat_template and hf.render(read, prompt) == plain and hf.template_digest(read) == digest
+    read.chat_template = CHAT
+    assert hf.servable(read).chat_template == CHAT
 
 
 def test_another_template_has_another_digest() -> None:

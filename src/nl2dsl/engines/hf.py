@@ -28,6 +28,20 @@ _INSTALL = "pip install 'nl2dsl[finetune]'"
 # --- the prompt as text --------------------------------------------------------------------------------------------------------
 
 
+# `Prompt.text` as a chat template
+_PLAIN = (
+    "{{ bos_token or '' }}{% for m in messages %}{{ {'system': '', 'user': 'Request: ', 'assistant': 'Flow:\\n'}[m['role']] + m['content'] + '\\n\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Flow:\\n' }}{% endif %}"
+)
+
+
+def servable(tokenizer: Any) -> Any:
+    """The tokenizer with the plain form as its chat template, if it has none: servers of the chat protocol, such as vLLM, refuse a model without one."""
+    if not getattr(tokenizer, "chat_template", None):
+        tokenizer.chat_template = _PLAIN
+    return tokenizer
+
+
 def render(tokenizer: Any, prompt: Prompt) -> str:
     """The prompt as this model reads it: its chat template, or the plain form where it has none. A template without a system role gets those words in the first request."""
     if not getattr(tokenizer, "chat_template", None):

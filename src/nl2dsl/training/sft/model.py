@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from nl2dsl.engines import hf
 from nl2dsl.errors import ModelError
 from nl2dsl.training.sft import attention
 from nl2dsl.training.sft.recipe import Method, SftRecipe
@@ -90,14 +91,12 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Weights (the adapter's alone, if there is one) and tokenizer, in the layout of transformers and PEFT."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, safe_serialization=True) if hasattr(model, "peft_config") else model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    hf.servable(tokenizer).save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # an empty form that PEFT leaves; the card says what there is to say
 
 
 def merge(base: Path, adapter: Path, folder: Path, weights: str) -> None:
     """Writes the adapter merged into its base."""
-    from nl2dsl.engines.hf import adapted
-
     shutil.rmtree(folder, ignore_errors=True)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, weights))
-    save(adapted(model, adapter, merged=True), AutoTokenizer.from_pretrained(adapter), folder)
+    save(hf.adapted(model, adapter, merged=True), AutoTokenizer.from_pretrained(adapter), folder)

@@ -213,7 +213,7 @@ def _write(model: Any, tokenizer: Any, out: Path, whole: dict[str, Any] | None) 
         model.config.use_cache = True
         if whole is not None:
             model.save_pretrained(out, state_dict=whole)
-            tokenizer.save_pretrained(out)
+            hf.servable(tokenizer).save_pretrained(out)
         else:
             models.save(model, tokenizer, out)
     except (OSError, RuntimeError) as problem:
