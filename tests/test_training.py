@@ -268,7 +268,15 @@ def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
     r = recipes.load(
         HERE / "recipes" / "train" / "embedded-smoke.toml",
         TrainRecipe,
-        ["retriever.steps=2", "retriever.batch=4", "generator.steps=6", "generator.every=4", "generator.batch=4"],
+        [
+            "retriever.steps=2",
+            "retriever.batch=4",
+            "generator.steps=6",
+            "generator.every=4",
+            "generator.batch=4",
+            "retriever.visits=0.5",
+            "generator.visits=0.5",
+        ],
     )
     connectors = tuple(c for c in tiny.CONNECTORS)
     return replace(
@@ -277,6 +285,7 @@ def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
         out=str(out),
         base=str(base),
         wording=str(HERE / "data" / "wording"),
+        houses=str(HERE / "tests" / "houses"),
         connectors=connectors,
         decoder=tiny.SIZE,
         checkpoint=0.0,

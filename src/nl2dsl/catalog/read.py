@@ -70,6 +70,11 @@ class Gathering:
             self.warnings.append(f"{where}: `{operation.id}` occurs twice, the last one counts")
         self.operations[operation.id] = operation
 
+    def settle(self) -> None:
+        """A list that knows triggers means actions by the rest."""
+        if any(o.kind == "trigger" for o in self.operations.values()):
+            self.operations |= {id: replace(self.operations[id], kind="action") for id in self.guessed if self.operations[id].kind == "any"}
+
 
 @lru_cache(maxsize=1)
 def builtin() -> Catalog:
@@ -101,6 +106,15 @@ def load(paths: Iterable[str | Path] | str | Path, with_builtin: bool = False) -
             raise CatalogError(refused[0].reason, refused[0].hint)
         found.warnings.extend(r.reason for r in refused)
     return _catalog_of(found, with_builtin)
+
+
+def from_rows(rows: Iterable[Mapping[str, Any]], name: str) -> Catalog:
+    """The catalog of lines that are at hand already, such as `{"id", "description"}`; `name` is what warnings call them."""
+    found = Gathering()
+    for number, row in enumerate(rows, 1):
+        _read_row(row, f"{name}: entry {number}", found)
+    found.settle()
+    return _catalog_of(found, False)
 
 
 class Report(NamedTuple):
@@ -201,8 +215,7 @@ def _read_source(source: Source, found: Gathering) -> Report:
     if not fresh.operations:
         hint = "its `paths` hold no operation" if fresh.connectors else _SHAPE
         return Report(source.name, reason=fresh.warnings[0] if fresh.warnings else f"{source.name}: no operation in it", hint=hint)
-    if any(o.kind == "trigger" for o in fresh.operations.values()):  # a list that knows triggers means actions by the rest
-        fresh.operations |= {id: replace(fresh.operations[id], kind="action") for id in fresh.guessed if fresh.operations[id].kind == "any"}
+    fresh.settle()
     for operation in fresh.operations.values():
         found.add(operation, source.name)
     found.connectors.update(fresh.connectors)

@@ -35,8 +35,9 @@ from nl2dsl import __version__, example
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.corpus import wording
+from nl2dsl.corpus import houses, wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
+from nl2dsl.decoding import tables
 from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, texts
 from nl2dsl.dsl import sketch
@@ -45,6 +46,7 @@ from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, digest_of_value, write_text
+from nl2dsl.retrieval.texts import operation_text
 from nl2dsl.training import export, generator, memory, minilm, renaming, retriever, scoring
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
@@ -61,7 +63,7 @@ SPLITS = ("train", "validation", "unseen")
 MORE = ("flows-train", "paraphrases")  # of training, where the corpus has them: only rows with a sketch can be learned from
 DRAWN = ("sampled", "variant", "quota", "flows", "paraphrase")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
-HERE = ("corpus", "out", "model", "wording", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
+HERE = ("corpus", "out", "model", "wording", "houses", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
 
 
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
@@ -89,6 +91,8 @@ class RetrieverRecipe:
     """Sampled requests of the corpus that take part."""
     renamed: float = 0.3
     """Share of the operations that are told as another house's catalog would (`renaming.py`)."""
+    visits: float = 0.2
+    """Share of the steps that are made in another house (`corpus/houses.py`)."""
     every: int = 250
     """Steps between two evaluations."""
 
@@ -111,6 +115,8 @@ class GeneratorRecipe:
     """How often each written request occurs, against once for a sampled one."""
     renamed: float = 0.3
     """Share of the steps that see the catalog in another house's words (`renaming.py`)."""
+    visits: float = 0.2
+    """Share of the steps that are made in another house (`corpus/houses.py`)."""
     every: int = 500
     """Steps between two evaluations."""
     decoded: int = 100
@@ -129,6 +135,8 @@ class TrainRecipe:
     """Folder for the model that ships; `OUT/model` when empty."""
     wording: str = "data/wording"
     """Folder of the wordings, whose clauses the retriever learns from."""
+    houses: str = "data/houses"
+    """Folder of other people's catalogs and requests; none when empty."""
     catalog: tuple[str, ...] = ()
     """Catalog files; the built-in catalog when empty."""
     connectors: tuple[str, ...] = ()
@@ -222,6 +230,12 @@ def clauses(folder: Path, catalog: Catalog, held_out: Sequence[str], rng: random
     return found
 
 
+def _visit(house: houses.House) -> retriever.Visit:
+    place = {o.id: i for i, o in enumerate(house.catalog)}
+    said = tuple(operation_text(o, house.catalog.connectors[o.connector]) for o in house.catalog)
+    return retriever.Visit(said, tuple((a.query, tuple(dict.fromkeys(place[o] for o in a.operations))) for a in house.asked))
+
+
 def pairs(train: Rows, single: Sequence[Pair], recipe: RetrieverRecipe, rng: random.Random) -> list[Pair]:
     """What the retriever learns from: clauses, written requests `requests` times, their variants once, and some sampled requests."""
     sampled = [_pair(*r) for r in train if r[0].source == "sampled"]
@@ -260,6 +274,8 @@ class _Run:
         self.more = [name for name in MORE if (self.corpus / f"{name}.jsonl").exists()]
         self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in (*SPLITS, *self.more)}
         self.words_digest = self._digest(Path(recipe.wording) / WORDS)
+        self.houses = [h for h in houses.load(Path(recipe.houses)) if not h.kept] if recipe.houses else []
+        self.houses_digest = _of_values(*(digest_of(path) for path in sorted(Path(recipe.houses).glob("*.house")))) if recipe.houses else ""
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
         self.start = self._start()
@@ -299,7 +315,10 @@ class _Run:
         write_text(self.out / "recipe.toml", recipes.dump(r))
         data = [self.base_digest, self.catalog.digest, self.digests, r.seed, *self.start_digests]
         tuned = self._stage(
-            "retriever", _of_values(data, self.words_digest, asdict(r.retriever)), [self.out / "retriever" / "model.safetensors"], self._retriever
+            "retriever",
+            _of_values(data, self.words_digest, self.houses_digest, asdict(r.retriever)),
+            [self.out / "retriever" / "model.safetensors"],
+            self._retriever,
         )
         weights = digest_of(self.out / "retriever" / "model.safetensors")
         self._stage(
@@ -308,8 +327,8 @@ class _Run:
             [self.out / "tables.npz", self.out / "others.npy"],
             self._tables,
         )
-        self._stage("queries", _of_values(weights, self.digests, self.catalog.digest), [self.out / "queries.pt"], self._queries)
-        inputs = _of_values(data, weights, FIXED, asdict(r.generator), asdict(r.decoder))
+        self._stage("queries", _of_values(weights, self.digests, self.houses_digest, self.catalog.digest), [self.out / "queries.pt"], self._queries)
+        inputs = _of_values(data, self.houses_digest, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
         results = {"retriever": tuned, "generator": trained}
         shipped = [self.model / "card.json", *(self.model / f"{name}.xml" for name in ("encoder", "retriever", "decoder"))]
@@ -371,7 +390,8 @@ class _Run:
         checkpoint = self._checkpoint("retriever", inputs)
         figures = retriever.train(
             found, self.catalog, self.out / "retriever", start=self.start / "retriever" if self.start else self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
-            batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, renamed=r.renamed, seed=self.recipe.seed, every=r.every,
+            batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, renamed=r.renamed,
+            houses=[_visit(house) for house in self.houses], visits=r.visits, seed=self.recipe.seed, every=r.every,
             held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip
@@ -402,7 +422,8 @@ class _Run:
 
     def _queries(self, inputs: str) -> Figures:
         """What all queries are compared by: the retriever does not change while the generator is trained."""
-        queries = list(dict.fromkeys(row.query for found in self.data.values() for row, _ in found))
+        asked = [asked.query for house in self.houses for asked in house.asked]
+        queries = list(dict.fromkeys([*(row.query for found in self.data.values() for row, _ in found), *asked]))
         found = [one.half() for one in retriever.read(self._tuned(), self.tokenizer, queries)]
         write({"queries": queries, "sizes": torch.tensor([len(one) for one in found]), "readings": torch.cat(found)}, self.out / "queries.pt")
         return {"queries": len(queries)}
@@ -428,6 +449,7 @@ class _Run:
             raise CorpusError(f"{self.corpus}: no training row can be said in decisions")
         banks, retrieved = Banks.of(self.tables), self.retrieved
         others = [banks.renamed(torch.from_numpy(told).float()) for told in np.load(self.out / "others.npy")]
+        visits = self._visits(sets) if r.visits else []
         torch.manual_seed(self.recipe.seed)
         model = Model(self._tuned(), self.recipe.decoder, banks)
         if self.start and (self.start / "writer.pt").exists():
@@ -444,13 +466,25 @@ class _Run:
             )
 
         figures = generator.train(
-            [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out, others=others, renamed=r.renamed,
+            [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out, others=others, renamed=r.renamed, houses=visits, visits=r.visits,
             seconds=r.seconds, steps=r.steps, batch_size=r.batch, learning_rate=r.learning_rate, encoder_rate=r.learning_rate * r.encoder_share, seed=self.recipe.seed,
             validation={name: (some, retrieved) for name, some in validation.items()}, every=r.every, evaluate=evaluate, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip
         checkpoint.remove()
         return figures
+
+    def _visits(self, sets: FixedSets) -> list[generator.Visit]:
+        """The other houses' catalogs and rows; the platform's own operations are known there, too."""
+        model, places, made = self._tuned(), self.tables.index, []
+        for house in self.houses:
+            found = tables.build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
+            asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
+            rows, _ = rows_of(asked, found, self.tokenizer, sets)
+            known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
+            made.append(generator.Visit(Banks.of(found, known), sorted(rows, key=lambda row: (len(row.tokens), row.query))))
+        self.journal.log(f"houses: {len(made)}, rows {sum(len(v.rows) for v in made)}")
+        return made
 
     def _load(self, model: Model, folder: Path) -> None:
         for name, part in (("encoder", model.encoder), ("writer", model.writer)):

@@ -48,17 +48,39 @@ class Banks:
     enums: Tensor
     triggers: Tensor
     steps: Tensor
-    known: bool = True
-    """Whether what was learned about single operations counts; not when they go by other words."""
+    known: Tensor | None
+    """For each operation the row of what was learned about it, or -1 when it is new; None when nothing counts, because they go by other words."""
 
     @classmethod
-    def of(cls, tables: Tables) -> Banks:
+    def of(cls, tables: Tables, known: Tensor | None = None) -> Banks:
         t = torch.from_numpy
-        return cls(tables, t(tables.operations), t(tables.parameters), t(tables.enums), t(tables.triggers), t(tables.steps))
+        rows = torch.arange(len(tables.operations)) if known is None else known
+        return cls(tables, t(tables.operations), t(tables.parameters), t(tables.enums), t(tables.triggers), t(tables.steps), rows)
 
     def renamed(self, operations: Tensor) -> Banks:
         """The same catalog in other words, (n, 384)."""
-        return replace(self, operations=operations, known=False)
+        return replace(self, operations=operations, known=None)
+
+    def learned(self, residual: Tensor) -> Tensor:
+        """What was learned about each operation, (n, 384); the average stands for the new ones, as in serving (`engines.embedded.weighed`)."""
+        if self.known is None:
+            return torch.zeros_like(self.operations)
+        shown = (residual.detach().abs().sum(1) > 0).sum().clamp(min=1)
+        average = residual.detach().sum(0) / shown
+        return torch.where((self.known >= 0)[:, None], residual[self.known.clamp(min=0)], average)
+
+
+@dataclass
+class Visit:
+    """Another house: its catalog, and rows of requests there, ordered by length."""
+
+    banks: Banks
+    rows: Sequence[Row]
+
+    def batch(self, size: int, rng: random.Random) -> Sequence[Row]:
+        """Neighbours by length."""
+        first = rng.randrange(max(1, len(self.rows) - size + 1))
+        return self.rows[first : first + size]
 
 
 class Model(nn.Module):
@@ -168,7 +190,7 @@ def _score(
     fixed, q_operation, q_parameter, q_enum, q_start, q_end = w.split(heads)
     n = len(heads)
     loose = (torch.rand(len(batch)) < (0.25 if train else 0.0))[owner]
-    keep = (torch.rand(len(batch), 1) > (0.3 if train else 0.0)).float() * banks.known
+    keep = (torch.rand(len(batch), 1) > (0.3 if train else 0.0)).float()
     trusted = (torch.rand(len(batch), 1) > (0.25 if train else 0.0)).float()
     columns = [(fixed + w.fixed_bias).masked_fill(~(sets[flat["fixed_set"]] | loose[:, None]), NEVER)]
     targets = torch.where(flat["kinds"] == Kind.FIXED, flat["indices"], 0)
@@ -183,7 +205,9 @@ def _score(
     rows = (flat["role"] > 0).nonzero().squeeze(1)
     who = owner[rows]
     q = q_operation[rows]
-    block = q @ banks.operations.T + keep[who] * (q @ w.residual.T) + trusted[who] * w.trust * scores[who]
+    block = q @ banks.operations.T + trusted[who] * w.trust * scores[who]
+    if banks.known is not None:
+        block = block + keep[who] * (q @ banks.learned(w.residual).T)
     legal = torch.where((flat["role"][rows] == 1).unsqueeze(1), banks.triggers, banks.steps)
     add(rows, block.masked_fill(~legal, NEVER), Kind.OPERATION)
     rows = (flat["operation"] >= 0).nonzero().squeeze(1)
@@ -260,6 +284,8 @@ def train(
     *,
     others: Sequence[Banks] = (),
     renamed: float = 0.0,
+    houses: Sequence[Visit] = (),
+    visits: float = 0.0,
     seconds: float = math.inf,
     steps: int = 0,
     batch_size: int = 48,
@@ -276,7 +302,8 @@ def train(
 ) -> dict[str, Figures]:
     """Trains for `steps`, or for `seconds` when there are none; the learning rate falls with the steps or the clock, which stands during evaluations. Batches hold
     rows of like length. Weights are saved and validated every `every` steps, with the figures that `evaluate` adds for each validation set; `checkpoint` is
-    resumed from. A share `renamed` of the steps sees the catalog in the words of one of `others`. Returns the figures of the last validation."""
+    resumed from. A share `renamed` of the steps sees the catalog in the words of one of `others`, a share `visits` is made
+    in one of `houses`. Returns the figures of the last validation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     groups = [
@@ -310,15 +337,19 @@ def train(
     model.train()
     while (progress := step / steps if steps else elapsed / seconds) < 1:
         began = time.monotonic()
-        if not queue:
-            epoch, taken = rng.getstate(), 0
-            queue = _batches(rows, batch_size, rng)
-        batch, taken = queue.pop(), taken + 1
+        if houses and rng.random() < visits:
+            house = rng.choice(houses)
+            batch, told = house.batch(batch_size, rng), house.banks
+        else:
+            if not queue:
+                epoch, taken = rng.getstate(), 0
+                queue = _batches(rows, batch_size, rng)
+            batch, taken = queue.pop(), taken + 1
+            told = rng.choice(others) if others and rng.random() < renamed else banks
         factor = min(1.0, (step + 1) / 200) * max(0.03, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            told = rng.choice(others) if others and rng.random() < renamed else banks
             value, found = loss(model, batch, retrieved(batch), told, sets)
         optimizer.zero_grad()
         if not torch.isfinite(value):

@@ -40,6 +40,14 @@ class Pair:
     operations: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Another house's catalog: the texts of its operations in order, and requests with the places of the operations that they need."""
+
+    texts: tuple[str, ...]
+    requests: tuple[tuple[str, tuple[int, ...]], ...]
+
+
 def _groups(encodings: Sequence[Any], size: int) -> list[list[int]]:
     """Places of texts of like length, so that short ones are not padded to the longest."""
     order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids))
@@ -127,6 +135,8 @@ def train(
     temperature: float = 0.05,
     negatives: int = 24,
     renamed: float = 0.0,
+    houses: Sequence[Visit] = (),
+    visits: float = 0.0,
     seed: int = 0,
     held_out: dict[str, Sequence[Pair]] | None = None,
     seconds: float = math.inf,
@@ -137,7 +147,8 @@ def train(
     tick: Callable[[int, float, float], None] | None = None,
 ) -> dict[str, Figures]:
     """One pass of training; stops early when `seconds` are over (the schedule is by time then; evaluations do not count). Weights are saved and evaluated every
-    `every` steps; `checkpoint` is resumed from. A share `renamed` of the operations is told in other words (`renaming`). Returns the figures of the last evaluation."""
+    `every` steps; `checkpoint` is resumed from. A share `renamed` of the operations is told in other words (`renaming`); a share `visits`
+    of the steps is made in one of `houses`, against all of its operations. Returns the figures of the last evaluation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     torch.manual_seed(seed)
@@ -175,18 +186,23 @@ def train(
         rate = learning_rate * min(1.0, (step + 1) / 40) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if len(order) < batch_size:
-            order = rng.sample(range(len(pairs)), len(pairs))
-        chosen = [pairs[order.pop()] for _ in range(batch_size)]
-        gold = [[index[o] for o in p.operations if o in index] for p in chosen]
-        keep = [i for i, g in enumerate(gold) if g]
-        chosen, gold = [chosen[i] for i in keep], [gold[i] for i in keep]
-        fresh = _negatives(gold, siblings, len(operations), negatives, rng)
+        if houses and rng.random() < visits:
+            house = rng.choice(houses)
+            asked = rng.sample(house.requests, min(batch_size, len(house.requests)))
+            told, gold = [text for text, _ in asked], [list(places) for _, places in asked]
+            fresh, said = list(range(len(house.texts))), tok.encode_batch(list(house.texts))
+        else:
+            if len(order) < batch_size:
+                order = rng.sample(range(len(pairs)), len(pairs))
+            chosen = [pairs[order.pop()] for _ in range(batch_size)]
+            wanted = [(p.text, found) for p in chosen if (found := [index[o] for o in p.operations if o in index])]
+            told, gold = [text for text, _ in wanted], [found for _, found in wanted]
+            fresh = _negatives(gold, siblings, len(operations), negatives, rng)
+            said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
         place = {o: i for i, o in enumerate(fresh)}
-        said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             keys = encode(model, said)
-            scores = similarities(model, tok.encode_batch([p.text for p in chosen]), keys).float() / temperature
+            scores = similarities(model, tok.encode_batch(told), keys).float() / temperature
         rows, targets = [], []
         for row, g in enumerate(gold):
             for target in g:

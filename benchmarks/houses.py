@@ -1,0 +1,81 @@
+"""Other people's platforms: catalogs of an id and a line per operation, requests over them, nothing of either ever trained on.
+
+In: the kept houses of `data/houses` (`corpus.houses`), a model. Out: flow similarity and exact sequences of operations, each house with its own catalog (about 60 operations beside the
+platform's own), and all requests with one catalog of 546 operations: all kept houses and, to fill it up, others. The exact sequence is also told without the trigger of
+commands, which these catalogs do not have and every flow needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import MODEL, head, options, progress, table
+from nl2dsl.corpus import houses
+from nl2dsl.errors import Nl2DslError
+from nl2dsl.evaluation.metrics import flow_similarity
+from nl2dsl.evaluation.statistics import mean, wilson
+
+BUTTON = houses.STARTS["button"]
+Pair = tuple[list[str], list[str]]
+
+
+def line(name: str, operations: int, pairs: Sequence[Pair]) -> list[str]:
+    likeness = mean([flow_similarity(a, b) for a, b in pairs])
+    exact = wilson(sum(a == b for a, b in pairs), len(pairs))
+    bare = wilson(sum(_bare(a) == _bare(b) for a, b in pairs), len(pairs))
+    return [
+        name,
+        f"{operations}",
+        f"{len(pairs)}",
+        f"{likeness.value:.3f} [{likeness.low:.3f}, {likeness.high:.3f}]",
+        *(f"{100 * x.value:.1f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in (exact, bare)),
+    ]
+
+
+def _bare(operations: list[str]) -> list[str]:
+    return operations[1:] if operations[:1] == [BUTTON] else operations
+
+
+def main(arguments: list[str] | None = None) -> int:
+    cli = options("houses", __doc__, 0)
+    cli.add_argument("--houses", type=Path, default=houses.FOLDER, help="folder with .house files")
+    cli.add_argument("--operations", type=int, default=546, metavar="N", help="operations of the one catalog")
+    cli.add_argument("--model", type=Path, default=MODEL, help="folder of an embedded model")
+    args = cli.parse_args(arguments)
+    from nl2dsl.generate import Generator
+
+    try:
+        found = houses.load(args.houses)
+        kept = [h for h in found if h.kept]
+        fill = [h for h in found if not h.kept]
+        chosen = list(kept)
+        while fill and sum(len(h.own) for h in chosen) < args.operations:
+            chosen.append(fill.pop())
+        catalog, ids = houses.catalog_of(chosen)
+        one = Generator(catalog=catalog, model=args.model)
+        head("houses", "Requests over catalogs of bare lines that were never seen", arguments)
+        lines = [["house", "operations", "n", "similarity", "exact sequence, %", "without a command's trigger, %"]]
+        alone: list[Pair] = []
+        together: list[Pair] = []
+        for house in kept:
+            own = Generator(catalog=house.catalog, model=args.model)
+            pairs = []
+            for asked in progress(house.asked[: args.limit or None], house.name):
+                gold = list(asked.operations)
+                pairs.append((list(getattr(own.generate(asked.query), "operations", ())), gold))
+                together.append((list(getattr(one.generate(asked.query), "operations", ())), [ids.get((house.name, o), o) for o in gold]))
+            alone += pairs
+            lines.append(line(house.name, len(house.own), pairs))
+    except Nl2DslError as problem:
+        print(f"error: {problem}\n  hint: {problem.hint}", file=sys.stderr)
+        return 2
+    lines.append(line("each with its own", sum(len(h.own) for h in kept), alone))
+    lines.append(line("one catalog for all", sum(len(h.own) for h in chosen), together))
+    table(lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

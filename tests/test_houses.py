@@ -1,0 +1,66 @@
+"""Houses: their files are read as people's catalogs are, a broken line is named, some are kept for measuring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nl2dsl.corpus import houses
+from nl2dsl.dsl.sketch import Each, Step
+from nl2dsl.errors import CorpusError
+
+BAKERY = Path(__file__).parent / "houses" / "bakery.house"
+
+
+def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None:
+    house = houses.read(BAKERY)
+    asked = {a.query: a for a in house.asked}
+    assert house.own[0] == "orders.placed" and len(house.own) == 6
+    first = asked["when somebody orders, heat the oven and text them"]
+    assert first.operations == ("orders.placed", "oven.heat", "customer.text") and first.sketch is not None
+    assert first.sketch.trigger == Step("orders.placed") and first.sketch.steps == (Step("oven.heat"), Step("customer.text"))
+    each = asked["knead all open orders"]
+    assert each.operations == ("commonTrigger.manual", "shop.list_orders", "dough.knead")
+    assert each.sketch is not None and each.sketch.steps == (Step("shop.list_orders"), Each((Step("dough.knead"),)))
+    assert asked["every evening close the shop"].operations == ("commonTrigger.Recurrence", "shop.close")
+    conditional = asked["close if nothing is left to do, else heat the oven"]
+    assert conditional.sketch is None and conditional.operations[1:] == ("shop.list_orders", "shop.close", "oven.heat")
+    kinds = {id: o.kind for id in house.own if (o := house.catalog.get(id))}
+    assert kinds["orders.placed"] == "trigger" and kinds["shop.close"] == "action" and "commonTrigger.manual" in house.catalog
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("O: a.b | A | do\nQ: x\nF: a.c\n", "no operation `a.c`"),
+        ("O: a.b | A | do\nQ: x\nF: ;\n", "without an operation"),
+        ("O: a.b | X | do\n", "an operation is"),
+        ("O: a.b | A | do\nF: a.b\n", "not a line of a house"),
+        ("O: a.b | A | do\nQ: x\nF: a.b; for a.b\n", "without a brace"),
+        ("O: a.b | A | do\nQ: x\nF: a.b\nO: a.c | A | do\n", "not a line of a house"),
+    ],
+)
+def test_a_broken_line_is_named(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.house"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"x\.house:\d: ") as caught:
+        houses.read(path)
+    assert says in str(caught.value)
+
+
+def test_every_house_of_the_project_reads_and_uses_all_of_its_operations() -> None:
+    found = houses.load()
+    assert sum(h.kept for h in found) >= 3 and sum(not h.kept for h in found) >= 15
+    for house in found:
+        unused = set(house.own) - {o for a in house.asked for o in a.operations}
+        assert not unused and not house.catalog.warnings, (house.name, unused)
+        assert sum(a.sketch is not None for a in house.asked) > len(house.asked) / 2
+
+
+def test_several_houses_become_one_catalog_with_ids_of_their_own() -> None:
+    bakery = houses.read(BAKERY)
+    twice = [bakery, houses.House("other", bakery.catalog, bakery.own, bakery.lines, bakery.asked)]
+    catalog, ids = houses.catalog_of(twice)
+    assert ids["bakery", "oven.heat"] == "oven.heat" and ids["other", "oven.heat"] == "other.oven.heat"
+    assert all(id in catalog for id in ids.values()) and len(set(ids.values())) == 12
