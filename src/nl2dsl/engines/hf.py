@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,7 @@ class HF:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as problem:
             raise EngineError("the engine hf needs torch and transformers", hint=_INSTALL) from problem
+        quiet()
         adapter = self.card["method"] != "full"
         place = base_of(self.folder, self.card, base) if adapter else self.folder
         kind = getattr(torch, str(self.card.get("weights", "float32")))
@@ -238,9 +240,18 @@ class HF:
         return self.loaded.complete_all(prompts, max_tokens=max_tokens)
 
 
+def quiet() -> None:
+    """No bars of transformers between ours."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def adapted(model: Any, folder: Path, merged: bool) -> Any:
     """The base with its adapter, beside the weights or in them."""
     from peft import PeftModel
 
-    made = PeftModel.from_pretrained(model, str(folder))
+    with warnings.catch_warnings():  # PEFT asks the model in a way that transformers will drop
+        warnings.simplefilter("ignore", FutureWarning)
+        made = PeftModel.from_pretrained(model, str(folder))
     return made.merge_and_unload() if merged else made

@@ -42,6 +42,7 @@ from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, texts
 from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
+from nl2dsl.engines import hf
 from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
@@ -175,9 +176,7 @@ def train_recipe(recipe: TrainRecipe | str | Path, overrides: Iterable[str] = ()
 
 def _quiet() -> None:
     """No bars and tables of libraries between ours."""
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
+    hf.quiet()
     logging.getLogger("nncf").setLevel(logging.WARNING)
 
 

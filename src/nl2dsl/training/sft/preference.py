@@ -145,9 +145,7 @@ class _Said:
 
 class _Run:
     def __init__(self, recipe: PreferenceRecipe) -> None:
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()  # type: ignore[no-untyped-call]
+        hf.quiet()
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         self.recipe, self.out, self.corpus = recipe, Path(recipe.out), Path(recipe.corpus)

@@ -67,9 +67,7 @@ def train_recipe(recipe: SftRecipe | str | Path, overrides: Iterable[str] = ()) 
 
 class _Run:
     def __init__(self, recipe: SftRecipe) -> None:
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()  # type: ignore[no-untyped-call]
+        hf.quiet()
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         self.recipe, self.out, self.corpus = recipe, Path(recipe.out), Path(recipe.corpus)
