@@ -94,6 +94,8 @@ class RetrieverRecipe:
     """Share of the operations that are told as another house's catalog would (`renaming.py`)."""
     visits: float = 0.2
     """Share of the steps that are made in another house (`corpus/houses.py`)."""
+    still: float = 0.6
+    """Share of the other steps in which the operations stand still and the texts move against all of them."""
     every: int = 250
     """Steps between two evaluations."""
 
@@ -390,7 +392,7 @@ class _Run:
         figures = retriever.train(
             found, self.catalog, self.out / "retriever", start=self.start / "retriever" if self.start else self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
             batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, renamed=r.renamed,
-            houses=[_visit(house) for house in self.houses], visits=r.visits, seed=self.recipe.seed, every=r.every,
+            houses=[_visit(house) for house in self.houses], visits=r.visits, still=r.still, seed=self.recipe.seed, every=r.every,
             held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip

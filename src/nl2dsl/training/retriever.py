@@ -3,7 +3,8 @@
 In: (text, operation ids) pairs from clauses and requests; a catalog. Out: a folder with the encoder's weights, tokenizer and `card.json`.
 
 The loss is a softmax over the operations of the batch and some more (half of them siblings of the gold ones, the hard cases); other gold operations of the same
-request are masked. The paper retrieves shots by similarity (§2). A bank of older embeddings as negatives collapsed: see docs/log.md.
+request are masked. In some steps the operations stand still, all of them, and the texts move: that is cheaper than embedding the batch's operations anew, and every sibling is there. A bank of older
+embeddings beside fresh ones collapsed: see docs/log.md. The paper retrieves shots by similarity (§2).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nl2dsl.training.journal import line
 
 Figures = dict[str, Any]
 MANNERS = 6  # ways in which operations are told otherwise
+STILL = 50  # steps for which embedded operations may stand still
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def train(
     renamed: float = 0.0,
     houses: Sequence[Visit] = (),
     visits: float = 0.0,
+    still: float = 0.0,
     seed: int = 0,
     held_out: dict[str, Sequence[Pair]] | None = None,
     seconds: float = math.inf,
@@ -148,7 +151,8 @@ def train(
 ) -> dict[str, Figures]:
     """One pass of training; stops early when `seconds` are over (the schedule is by time then; evaluations do not count). Weights are saved and evaluated every
     `every` steps; `checkpoint` is resumed from. A share `renamed` of the operations is told in other words (`renaming`); a share `visits`
-    of the steps is made in one of `houses`, against all of its operations. Returns the figures of the last evaluation."""
+    of the steps is made in one of `houses`, against all of its operations; a share `still` of the others moves the texts alone, against all operations of the catalog as they stood
+    at most `STILL` steps ago. Returns the figures of the last evaluation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     torch.manual_seed(seed)
@@ -157,7 +161,9 @@ def train(
     index = {o.id: i for i, o in enumerate(operations)}
     texts = [operation_text(o, catalog.connectors[o.connector]) for o in operations]
     encodings = tok.encode_batch(texts)
-    otherwise = [tok.encode_batch(some) for some in renaming.manners(catalog, MANNERS if renamed else 0, seed)]
+    manners = renaming.manners(catalog, MANNERS if renamed else 0, seed)
+    otherwise = [tok.encode_batch(some) for some in manners]
+    bank, banked = torch.empty(0), -STILL
     model.embeddings.requires_grad_(False)  # half of the weights; kept as upstream has them, so that both shipped encoders share one word table
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.01, fused=True)
@@ -170,6 +176,7 @@ def train(
         last, validated = json.loads(state.get("last", "{}")), state.get("validated", -1)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        bank, banked = state["bank"], state["banked"]
         set_chance(state, rng)
         log(f"retriever: goes on at step {step} after {elapsed:.0f} s")
     kept = time.monotonic()
@@ -178,7 +185,7 @@ def train(
         nonlocal kept
         if checkpoint:
             now = {"step": step, "elapsed": elapsed, "losses": losses[-200:], "order": order, "last": json.dumps(last), "validated": validated}
-            checkpoint.save({**now, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
+            checkpoint.save({**now, "bank": bank, "banked": banked, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
     while (progress := max(step / steps, elapsed / seconds)) < 1:
@@ -197,11 +204,16 @@ def train(
             chosen = [pairs[order.pop()] for _ in range(batch_size)]
             wanted = [(p.text, found) for p in chosen if (found := [index[o] for o in p.operations if o in index])]
             told, gold = [text for text, _ in wanted], [found for _, found in wanted]
-            fresh = _negatives(gold, siblings, len(operations), negatives, rng)
-            said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
+            if still and rng.random() < still:
+                if step - banked >= STILL:
+                    bank, banked = embed(model, tok, rng.choice(manners) if renamed and rng.random() < renamed else texts), step
+                fresh, said = list(range(len(operations))), []
+            else:
+                fresh = _negatives(gold, siblings, len(operations), negatives, rng)
+                said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
         place = {o: i for i, o in enumerate(fresh)}
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            keys = encode(model, said)
+            keys = encode(model, said) if said else bank
             scores = similarities(model, tok.encode_batch(told), keys).float() / temperature
         rows, targets = [], []
         for row, g in enumerate(gold):
