@@ -160,10 +160,32 @@ def test_lines_with_an_id_and_a_description_are_enough(tmp_path: Path) -> None:
         ("Listens for webhook calls", "trigger"),
         ("Sends an email", "any"),
         ("Deletes a row when asked", "any"),
+        ("On new mail", "trigger"),
+        ("Event: a new tender", "trigger"),
+        ("polling trigger, every minute", "trigger"),
+        ("Runs on a schedule", "trigger"),
+        ("Triggers on each new row", "trigger"),
+        ("Triggers a build", "any"),
+        ("One-hot encodes columns", "any"),
+        ("one more security lane", "any"),
+        ("Online payment of an invoice", "any"),
+        ("Trigger emergency stop of a machine", "any"),
+        ("Schedule Change: set planned start and end", "any"),
     ],
 )
 def test_kind_is_guessed_from_words(description: str, kind: str) -> None:
     assert naming.kind_of("x.Do", description) == kind
+
+
+@pytest.mark.parametrize(
+    ("id", "kind"),
+    [
+        ("aws.events.object_created", "trigger"), ("gcal.event.new", "trigger"), ("crm.OnDealWon", "trigger"), ("mail.new_mail_trigger", "trigger"),
+        ("gcal.event.create", "any"), ("google_calendar_list_events_today", "any"), ("calendar.get_event_information_by_id", "any"), ("x.Online_status", "any"),
+    ],
+)  # fmt: skip
+def test_kind_is_guessed_from_the_name(id: str, kind: str) -> None:
+    assert naming.kind_of(id, "") == kind
 
 
 def test_optional_keys_of_a_line_are_kept(tmp_path: Path) -> None:
