@@ -181,7 +181,8 @@ def test_kind_is_guessed_from_words(description: str, kind: str) -> None:
     ("id", "kind"),
     [
         ("aws.events.object_created", "trigger"), ("gcal.event.new", "trigger"), ("crm.OnDealWon", "trigger"), ("mail.new_mail_trigger", "trigger"),
-        ("gcal.event.create", "any"), ("google_calendar_list_events_today", "any"), ("calendar.get_event_information_by_id", "any"), ("x.Online_status", "any"),
+        ("leave_requested", "trigger"), ("onMachineFault", "trigger"), ("git.on-pr-merged", "trigger"), ("ReviewPosted", "trigger"),
+        ("mark_resolved", "any"), ("news_feed", "any"), ("gcal.event.create", "any"), ("google_calendar_list_events_today", "any"), ("calendar.get_event_information_by_id", "any"), ("x.Online_status", "any"),
     ],
 )  # fmt: skip
 def test_kind_is_guessed_from_the_name(id: str, kind: str) -> None:

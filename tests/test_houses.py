@@ -27,7 +27,12 @@ def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None
     conditional = asked["close if nothing is left to do, else heat the oven"]
     assert conditional.sketch is None and conditional.operations[1:] == ("shop.list_orders", "shop.close", "oven.heat")
     kinds = {id: o.kind for id in house.own if (o := house.catalog.get(id))}
-    assert kinds["orders.placed"] == "trigger" and kinds["shop.close"] == "action" and "commonTrigger.manual" in house.catalog
+    assert (
+        kinds["orders.placed"] == "trigger"
+        and kinds["shop.close"] == "action"
+        and "kind" not in house.lines[0]
+        and "commonTrigger.manual" in house.catalog
+    )
 
 
 @pytest.mark.parametrize(

@@ -366,23 +366,34 @@ def output_role(key: str) -> str:
 
 OUTPUT_TYPES = {"list_of_items": "array", "list_of_files": "array", "boolean": "boolean", "number": "number", "money": "number", "other": "any"}
 _TRIGGER_WORDS = re.compile(
-    r"(?i:^(?:when(?:ever)?\b|once\b|fires\b|triggered\b|event:|starts? (?:when|on)\b|runs? (?:when|every|whenever)\b))|^[Oo]n(?=[A-Z_ ])"
+    r"(?i:^(?:when(?:ever)?\b|once\b|fires\b|triggered\b|event:|this trigger\b|raised (?:when|for|by)\b|(?:[^:]{1,40}: )?starts? (?:when|on|for|once|after)\b|runs? (?:right )?(?:when|every|whenever|after)\b))|^[Oo]n(?=[A-Z_ ])"
     r"|(?i:\btriggers?(?=[ ]*(?:$|[.,:;()-])| (?:when|on|if|once|after|every|each|as|that|which|for|node|event)\b)|\btriggered (?:when|on|by|if|once|after|every)\b)"
     r"|(?i:\bpoller\b|\bpolls\b|\bwebhook event\b|\bevent source\b|\bon a schedule\b|\bscheduled?\b.*\bruns?\b|\bsubscri(?:be|ption) to\b|\blistens?\b)"
 )
 _EVENT_NAME = re.compile(r"(?i)(?:^|[._/ -])(?:triggers?|events?|pollers?)[._/ -]")
+_VERBS = frozenset([*VERBS, *VERBS.values()])
 # what nothing but an action is called after; VERBS has words, too, that also say what has happened ("updated" is read as none of them)
 _DOING = frozenset(
-    "add approve assign book cancel clear close copy create decline delete download edit export fetch find get import insert invite list lookup merge move patch post put query read "
-    "remove rename reply reschedule respond run save search send set show sync trigger update upload upsert write".split()
+    "add approve archive assign book cancel check clear close copy count create decline delete download edit export fetch filter find get if import insert invite is list lookup mark merge move patch post put query read "
+    "remove release rename reply rerun reschedule respond run save search send set show sync trigger update upload upsert write".split()
 )
+
+
+def acts(id: str, description: str) -> bool:
+    """Whether a line says what is done: a verb in its name, or first in its description."""
+    if _DOING & {word.lower() for word in words(split_id(id)[1])}:
+        return True
+    first = re.match(r"(?:[^:]{1,40}: )?([A-Za-z]+)", description.strip())
+    return first is not None and first[1].lower() in _VERBS
 
 
 def kind_of(id: str, description: str) -> str:
     """Trigger or any: what a line that gives only an id and a description seems to be."""
     name = split_id(id)[1]
-    if re.match(r"(?:On|When)(?=[A-Z_ ])", name) or re.search(r"(?i)(?:trigger|poller|webhook|listener)s?$", name):
+    if re.match(r"(?:On|When)(?=[A-Z_ ])", name) or re.search(r"(?i)(?:trigger|poller|webhook|listener)s?$|(?-i:(?:^|[._-])on[A-Z-])", name):
         return "trigger"
-    if _EVENT_NAME.search(name) and not _DOING & {word.lower() for word in words(name)}:  # `gcal.event.create` is none
+    said = [word.lower() for word in words(name)]
+    happened = len(said) > 1 and len(said[-1]) > 4 and said[-1].endswith("ed") and not said[-1].endswith(("eed", "embed"))  # `leave_requested`
+    if (happened or _EVENT_NAME.search(name)) and not _DOING.intersection(said):  # `gcal.event.create` is none
         return "trigger"
     return "trigger" if _TRIGGER_WORDS.search(description.strip()) else "any"

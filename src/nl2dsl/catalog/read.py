@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nl2dsl.catalog.lenient import read_json, read_yaml, whole
 from nl2dsl.catalog.mcp import import_tools, tools_of
 from nl2dsl.catalog.model import Catalog, Connector, Operation, Output, Parameter, split_id
-from nl2dsl.catalog.naming import kind_of, parameter_title, role_of, title_of
+from nl2dsl.catalog.naming import acts, kind_of, parameter_title, role_of, title_of
 from nl2dsl.catalog.openapi import Found, import_document, is_openapi
 from nl2dsl.catalog.rows import Rows, connector_line, lines_of
 from nl2dsl.catalog.schemas import mapping
@@ -71,9 +71,10 @@ class Gathering:
         self.operations[operation.id] = operation
 
     def settle(self) -> None:
-        """A list that knows triggers means actions by the rest."""
+        """In a list that knows triggers, a line that says what is done means an action; one that does not may still be either."""
         if any(o.kind == "trigger" for o in self.operations.values()):
-            self.operations |= {id: replace(self.operations[id], kind="action") for id in self.guessed if self.operations[id].kind == "any"}
+            doing = (o for id in self.guessed if (o := self.operations[id]).kind == "any" and acts(id, o.summary))
+            self.operations |= {o.id: replace(o, kind="action") for o in doing}
 
 
 @lru_cache(maxsize=1)

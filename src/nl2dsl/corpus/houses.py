@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.catalog.naming import kind_of
+from nl2dsl.catalog.naming import acts, kind_of
 from nl2dsl.catalog.read import from_rows, with_platform
 from nl2dsl.dsl.sketch import Each, Node, Sketch, Step
 from nl2dsl.errors import CatalogError, CorpusError
@@ -53,6 +53,7 @@ class House:
 def read(path: Path) -> House:
     """The house of one file. Raises `CorpusError` with file and line."""
     lines: list[dict[str, str]] = []
+    triggers = set(STARTS.values())
     asked: list[tuple[int, str, str]] = []
     query = ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -61,6 +62,8 @@ def read(path: Path) -> House:
             continue
         if head == "O" and not asked and not query:
             lines.append(_line(rest, f"{path}:{number}"))
+            if rest.split("|")[1].strip() == "T":
+                triggers.add(lines[-1]["id"])
         elif head == "Q" and not query:
             query = rest.strip()
         elif head == "F" and query:
@@ -73,7 +76,9 @@ def read(path: Path) -> House:
     except CatalogError as problem:
         raise CorpusError(f"{path}: {problem}") from problem
     catalog = with_platform(own)
-    return House(path.stem, catalog, tuple(o.id for o in own), tuple(lines), tuple(_asked(q, f, catalog, f"{path}:{n}") for n, q, f in asked))
+    return House(
+        path.stem, catalog, tuple(o.id for o in own), tuple(lines), tuple(_asked(q, f, catalog, triggers, f"{path}:{n}") for n, q, f in asked)
+    )
 
 
 def load(folder: Path = FOLDER) -> list[House]:
@@ -87,18 +92,18 @@ def _line(text: str, where: str) -> dict[str, str]:
     if len(parts) != 3 or parts[1] not in _KINDS or not parts[0]:
         raise CorpusError(f"{where}: an operation is `O: id | T, A or ? | description`")
     id, kind, description = parts[0], _KINDS[parts[1]], parts[2]
-    said = kind_of(id, description)
-    return {"id": id, "description": description} | ({} if said == kind or (said == "any" and kind == "action") else {"kind": kind})
+    seems = kind_of(id, description)
+    misleads = acts(id, description) if kind == "trigger" and seems == "any" else seems not in ("any", kind)
+    return {"id": id, "description": description} | ({"kind": kind} if misleads else {})
 
 
-def _asked(query: str, flow: str, catalog: Catalog, where: str) -> Asked:
+def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], where: str) -> Asked:
     tokens = _TOKEN.findall(flow)
     operations = [STARTS.get(t, t) for t in tokens if t not in (";", "{", "}", "for", "if", "else")]
     unknown = [o for o in operations if o not in catalog]
     if unknown or not operations:
         raise CorpusError(f"{where}: no operation `{unknown[0]}`" if unknown else f"{where}: a flow without an operation")
-    first = catalog.get(operations[0])
-    started = first is not None and first.kind == "trigger"
+    started = operations[0] in triggers
     if not started:
         operations.insert(0, STARTS["button"])
     if "if" in tokens:
