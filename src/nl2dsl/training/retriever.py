@@ -88,6 +88,18 @@ def _negatives(gold: Sequence[Sequence[int]], siblings: dict[str, list[int]], to
     return list(wanted)
 
 
+def _loss(scores: torch.Tensor, gold: Sequence[Sequence[int]], fresh: Sequence[int]) -> torch.Tensor:
+    """Scores (texts, fresh operations): the mean over all gold operations, where the others of the same text do not count."""
+    place = {o: i for i, o in enumerate(fresh)}
+    rows, targets = [], []
+    for row, g in enumerate(gold):
+        for target in g:
+            others = [place[o] for o in g if o != target]
+            rows.append(scores[row].index_fill(0, torch.tensor(others), -1e4) if others else scores[row])
+            targets.append(place[target])
+    return cross_entropy(torch.stack(rows), torch.tensor(targets))
+
+
 @contextmanager
 def _looking(model: Any) -> Iterator[None]:
     """The model for looking things up, not for learning."""
@@ -188,40 +200,36 @@ def train(
             checkpoint.save({**now, "bank": bank, "banked": banked, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
+    def draw() -> tuple[list[str], list[list[int]], list[int], list[Any]]:
+        """The texts of a step, the operations each asks for, those it is told from, and their texts; none of these where the bank stands for them."""
+        nonlocal order, bank, banked
+        if houses and rng.random() < visits:
+            house = rng.choice(houses)
+            asked = rng.sample(house.requests, min(batch_size, len(house.requests)))
+            every_one = list(range(len(house.texts)))
+            return [text for text, _ in asked], [list(places) for _, places in asked], every_one, tok.encode_batch(list(house.texts))
+        if len(order) < batch_size:
+            order = rng.sample(range(len(pairs)), len(pairs))
+        chosen = [pairs[order.pop()] for _ in range(batch_size)]
+        wanted = [(p.text, found) for p in chosen if (found := [index[o] for o in p.operations if o in index])]
+        told, gold = [text for text, _ in wanted], [found for _, found in wanted]
+        if still and rng.random() < still:
+            if step - banked >= STILL:
+                bank, banked = embed(model, tok, rng.choice(manners) if renamed and rng.random() < renamed else texts), step
+            return told, gold, list(range(len(operations))), []
+        fresh = _negatives(gold, siblings, len(operations), negatives, rng)
+        return told, gold, fresh, [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
+
     while (progress := max(step / steps, elapsed / seconds)) < 1:
         began = time.monotonic()
         rate = learning_rate * min(1.0, (step + 1) / 40) * max(0.02, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if houses and rng.random() < visits:
-            house = rng.choice(houses)
-            asked = rng.sample(house.requests, min(batch_size, len(house.requests)))
-            told, gold = [text for text, _ in asked], [list(places) for _, places in asked]
-            fresh, said = list(range(len(house.texts))), tok.encode_batch(list(house.texts))
-        else:
-            if len(order) < batch_size:
-                order = rng.sample(range(len(pairs)), len(pairs))
-            chosen = [pairs[order.pop()] for _ in range(batch_size)]
-            wanted = [(p.text, found) for p in chosen if (found := [index[o] for o in p.operations if o in index])]
-            told, gold = [text for text, _ in wanted], [found for _, found in wanted]
-            if still and rng.random() < still:
-                if step - banked >= STILL:
-                    bank, banked = embed(model, tok, rng.choice(manners) if renamed and rng.random() < renamed else texts), step
-                fresh, said = list(range(len(operations))), []
-            else:
-                fresh = _negatives(gold, siblings, len(operations), negatives, rng)
-                said = [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
-        place = {o: i for i, o in enumerate(fresh)}
+        told, gold, fresh, said = draw()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             keys = encode(model, said) if said else bank
             scores = similarities(model, tok.encode_batch(told), keys).float() / temperature
-        rows, targets = [], []
-        for row, g in enumerate(gold):
-            for target in g:
-                others = [place[o] for o in g if o != target]
-                rows.append(scores[row].index_fill(0, torch.tensor(others), -1e4) if others else scores[row])
-                targets.append(place[target])
-        loss = cross_entropy(torch.stack(rows), torch.tensor(targets))
+        loss = _loss(scores, gold, fresh)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
