@@ -23,7 +23,8 @@ def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None
     each = asked["knead all open orders"]
     assert each.operations == ("commonTrigger.manual", "shop.list_orders", "dough.knead")
     assert each.sketch is not None and each.sketch.steps == (Step("shop.list_orders"), Each((Step("dough.knead"),)))
-    assert asked["every evening close the shop"].operations == ("commonTrigger.Recurrence", "shop.close")
+    evening = asked["every evening close the shop"]
+    assert evening.operations == ("commonTrigger.Recurrence", "shop.close") and evening.sketch is None
     conditional = asked["close if nothing is left to do, else heat the oven"]
     assert conditional.sketch is None and conditional.operations[1:] == ("shop.list_orders", "shop.close", "oven.heat")
     kinds = {id: o.kind for id in house.own if (o := house.catalog.get(id))}

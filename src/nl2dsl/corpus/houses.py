@@ -27,7 +27,8 @@ _TOKEN = re.compile(r"[;{}]|[^\s;{}]+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request of a house and the operations it needs, the trigger first. `sketch` is None where a condition stands, which these files do not spell out."""
+    """A request of a house and the operations it needs, the trigger first. `sketch` is None where a condition or a schedule stands, which these files do not spell
+    out: without its values it would teach to leave them out."""
 
     query: str
     operations: tuple[str, ...]
@@ -106,7 +107,7 @@ def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], w
     started = operations[0] in triggers
     if not started:
         operations.insert(0, STARTS["button"])
-    if "if" in tokens:
+    if "if" in tokens or operations[0] == STARTS["schedule"]:
         return Asked(query, tuple(operations), None)
     body = tokens[1:] if started else tokens
     return Asked(query, tuple(operations), Sketch(Step(operations[0]), tuple(_nodes(iter(body), where))))
