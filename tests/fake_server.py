@@ -1,7 +1,7 @@
 """A small OpenAI-compatible host on asyncio that behaves as badly as real ones do, and keeps the books.
 
 In: a `Mood` (how often it fails, and how) and a function from the user's message to an answer. Out: a running server with `url`, and its ledger: what was asked, what was answered, what was charged
-for. Failures are drawn from the request and the number of times it came, so that a run can be repeated.
+for. Failures are drawn from the words of the request and the number of times they came, so that a run can be repeated: not from its key, which holds the port of the host.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class FakeServer:
         self.url = ""
         self._memory: dict[str, bytes] = {}
         self._window: list[float] = []
+        self._drawn: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -122,7 +123,9 @@ class FakeServer:
         if self.mood.remembers and key in self._memory:
             self.ledger.statuses["from memory"] += 1
             return self._memory[key]
-        event = self._event(f"{self.seed}:{key}:{self.ledger.keys[key]}")
+        asked = json.dumps(body["messages"])
+        self._drawn[asked] += 1
+        event = self._event(f"{self.seed}:{asked}:{self._drawn[asked]}")
         if event == "limited":
             return self._slow_down(20)
         if event in ("busy", "broken", "refuses"):

@@ -290,14 +290,14 @@ def smart(asked: str) -> str:
 def test_a_bad_host_leaves_every_flow_described_or_rejected(tmp_path: Path) -> None:
     items = [item((MAIL if n % 2 else WEEKLY).replace("Visits", f"List {n}").replace("Reception", f"Channel {n}"), f"f{n}") for n in range(60)]
     mood = Mood(busy=0.1, broken=0.1, hang=0.05, garbage=0.1, torn=0.1, cut=0.15, confused=0.15, refuses=0.05, limit=20, window=0.1, late=1.5)
-    with FakeServer(smart, mood, seed=2) as host:
+    with FakeServer(smart, mood, seed=0) as host:
         settings = TeacherRecipe(engine=f"openai:{host.url}#m", timeout=1.0, pause=0.005, tries=8, price_in=1, price_out=1, idempotent=True)
         with Journal(tmp_path / "j.jsonl", True) as journal:
             kept, rejected = tasks.describe(items, Consultation(open_teacher(settings), settings, journal), CATALOG)
         charged = [key for key, _, _ in host.ledger.charged]
     assert sorted([*kept, *(r.id for r in rejected)]) == sorted(i.id for i in items)
     assert all(r.reason for r in rejected)
-    assert len(kept) > 20  # a busy machine is one more mood: late answers are asked for again until the tries are spent
+    assert len(kept) > 40
     assert len(charged) == len(set(charged))
     assert host.ledger.statuses["cut"] and host.ledger.statuses["confused"]
 
