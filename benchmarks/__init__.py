@@ -15,8 +15,10 @@
     python -m benchmarks.leaks         leaks planted in a corpus: which are found
     python -m benchmarks.teacher       a teacher's host in all its moods: rows, requests, money
     python -m benchmarks.real_corpus   flows that people made become a corpus
+    python -m benchmarks.foreign       our own operations as another house's bare lines
+    python -m benchmarks.houses        other people's platforms, never learned from
 
-`make bench` runs them all. What they share is here: the head of a report, tables, the requests that are not trained on.
+`make bench` runs the first seven. What they share is here: the head of a report, tables, the requests that are not trained on.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from nl2dsl.corpus import requests
 from nl2dsl.corpus.build import VALIDATION_SHARE, bucket
 from nl2dsl.corpus.requests import Request
 from nl2dsl.errors import Nl2DslError
+from nl2dsl.evaluation.statistics import Figure
 
 Item = TypeVar("Item")
 MODEL = Path(__file__).parents[1] / "src" / "nl2dsl" / "models" / "embedded"
@@ -68,6 +71,16 @@ def table(rows: Iterable[Sequence[object]]) -> None:
     for row in cells:
         print("  " + "  ".join(c.ljust(w) if not i else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip())
     print(flush=True)
+
+
+def likeness(figure: Figure) -> str:
+    """`0.791 [0.773, 0.809]`"""
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def percent(figure: Figure, places: int = 1) -> str:
+    """`45.0 [41.2, 48.9]`"""
+    return f"{100 * figure.value:.{places}f} [{100 * figure.low:.{places}f}, {100 * figure.high:.{places}f}]"
 
 
 def milliseconds(seconds: float) -> str:

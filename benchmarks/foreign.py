@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks import MODEL, head, options, progress, table
+from benchmarks import MODEL, head, likeness, options, percent, progress, table
 from nl2dsl import example
 from nl2dsl.catalog import read
 from nl2dsl.catalog.model import Catalog, Operation
@@ -82,13 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
         for row in progress(rows, name):
             made = list(getattr(generator.generate(row.query), "operations", ()))
             pairs.append((made, [new.get(o, o) for o in row.operations]))
-        likeness, exact = mean([flow_similarity(a, b) for a, b in pairs]), wilson(sum(a == b for a, b in pairs), len(pairs))
+        similarity, exact = mean([flow_similarity(a, b) for a, b in pairs]), wilson(sum(a == b for a, b in pairs), len(pairs))
         lines.append(
             [
                 name,
                 f"{len(pairs)}",
-                f"{likeness.value:.3f} [{likeness.low:.3f}, {likeness.high:.3f}]",
-                f"{100 * exact.value:.1f} [{100 * exact.low:.1f}, {100 * exact.high:.1f}]",
+                likeness(similarity),
+                percent(exact),
             ]
         )
     table(lines)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import MODEL, head, options, progress, table
+from benchmarks import MODEL, head, likeness, options, percent, progress, table
 from nl2dsl.corpus import houses
 from nl2dsl.errors import Nl2DslError
 from nl2dsl.evaluation.metrics import flow_similarity
@@ -22,16 +22,10 @@ Pair = tuple[list[str], list[str]]
 
 
 def line(name: str, operations: int, pairs: Sequence[Pair]) -> list[str]:
-    likeness = mean([flow_similarity(a, b) for a, b in pairs])
+    similarity = mean([flow_similarity(a, b) for a, b in pairs])
     exact = wilson(sum(a == b for a, b in pairs), len(pairs))
     bare = wilson(sum(_bare(a) == _bare(b) for a, b in pairs), len(pairs))
-    return [
-        name,
-        f"{operations}",
-        f"{len(pairs)}",
-        f"{likeness.value:.3f} [{likeness.low:.3f}, {likeness.high:.3f}]",
-        *(f"{100 * x.value:.1f} [{100 * x.low:.1f}, {100 * x.high:.1f}]" for x in (exact, bare)),
-    ]
+    return [name, f"{operations}", f"{len(pairs)}", likeness(similarity), percent(exact), percent(bare)]
 
 
 def _bare(operations: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from benchmarks import head, options, skip, table
+from benchmarks import head, options, percent, skip, table
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.corpus import hygiene, noise
 from nl2dsl.corpus.build import HELD_OUT, protected
@@ -163,7 +163,7 @@ def _line(lines: list[tuple[object, ...]], name: str, ids: list[str], kinds: dic
             name,
             len(ids),
             len(caught),
-            f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]",
+            percent(share),
             ", ".join(f"{k} {v}" for k, v in called.most_common()),
         )
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import MODEL, head, options, progress, skip, table, threads, validation
+from benchmarks import MODEL, head, options, percent, progress, skip, table, threads, validation
 from nl2dsl.catalog import read
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.search import scored
@@ -21,7 +21,7 @@ from nl2dsl.dsl import sketch
 from nl2dsl.errors import Nl2DslError
 from nl2dsl.evaluation.statistics import mean, wilson
 from nl2dsl.files import read_rows
-from nl2dsl.retrieval.texts import operation_text
+from nl2dsl.retrieval.texts import operation_texts
 
 TOPS = (10, 20, 50)
 Ranked = Callable[[Sequence[str]], list[list[str]]]  # queries -> ids, best first, at least the longest top
@@ -77,7 +77,7 @@ def untuned(catalog: Catalog) -> Ranked:
                 out[rows] = minilm.pooled(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask).numpy()
         return out
 
-    operations, ids = embed([operation_text(o, catalog.connectors[o.connector]) for o in catalog]), [o.id for o in catalog]
+    operations, ids = embed(operation_texts(catalog)), [o.id for o in catalog]
     return lambda queries: ranked(embed(queries) @ operations.T, ids)
 
 
@@ -90,9 +90,9 @@ def row(name: str, found: list[list[str]], wanted: Sequence[tuple[str, ...]]) ->
     cells = [name]
     for top in TOPS:
         figure = mean([len(set(gold) & set(ids[:top])) / len(gold) for ids, gold in zip(found, wanted, strict=True)])
-        cells.append(f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]")
+        cells.append(percent(figure))
     whole = wilson(sum(set(gold) <= set(ids[: max(TOPS)]) for ids, gold in zip(found, wanted, strict=True)), len(wanted))
-    return [*cells, f"{100 * whole.value:.1f} [{100 * whole.low:.1f}, {100 * whole.high:.1f}]"]
+    return [*cells, percent(whole)]
 
 
 def main(words: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import MODEL, head, options, progress, skip, table, validation
+from benchmarks import MODEL, head, options, percent, progress, skip, table, validation
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, NotSayable, Query, choices, decode
 from nl2dsl.decoding.automaton import Automaton
@@ -97,7 +97,7 @@ def measure(name: str, run: Run, reads: list[Query], tables: Tables, catalog: Ca
         constrain,
         f"{n:,}",
         f"{bad:,}",
-        f"{100 * share.value:.2f} [{100 * share.low:.2f}, {100 * share.high:.2f}]",
+        percent(share, 2),
         f"{over}",
         f"{decisions / n:.1f}",
         why,

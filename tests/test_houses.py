@@ -44,6 +44,8 @@ def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None
         ("O: a.b | X | do\n", "an operation is"),
         ("O: a.b | A | do\nF: a.b\n", "not a line of a house"),
         ("O: a.b | A | do\nQ: x\nF: a.b; for a.b\n", "without a brace"),
+        ("O: a.b | A | do\nQ: x\nF: a.b; }; a.b\n", "a brace"),
+        ("O: a.b | A | do\nQ: x\nF: for { a.b\n", "a brace"),
         ("O: a.b | A | do\nQ: x\nF: a.b\nO: a.c | A | do\n", "not a line of a house"),
     ],
 )
@@ -53,6 +55,14 @@ def test_a_broken_line_is_named(text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"x\.house:\d: ") as caught:
         houses.read(path)
     assert says in str(caught.value)
+
+
+def test_a_request_without_its_flow_and_a_folder_without_houses_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no houses in"):
+        houses.load(tmp_path)
+    (tmp_path / "x.house").write_text("O: a.b | A | do\nQ: x\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="has no `F:`"):
+        houses.load(tmp_path)
 
 
 def test_every_house_of_the_project_reads_and_uses_all_of_its_operations() -> None:

@@ -62,9 +62,10 @@ def read(path: Path) -> House:
         if not line.strip() or line.startswith("#"):
             continue
         if head == "O" and not asked and not query:
-            lines.append(_line(rest, f"{path}:{number}"))
-            if rest.split("|")[1].strip() == "T":
-                triggers.add(lines[-1]["id"])
+            row, trigger = _line(rest, f"{path}:{number}")
+            lines.append(row)
+            if trigger:
+                triggers.add(row["id"])
         elif head == "Q" and not query:
             query = rest.strip()
         elif head == "F" and query:
@@ -72,6 +73,8 @@ def read(path: Path) -> House:
             query = ""
         else:
             raise CorpusError(f"{path}:{number}: not a line of a house at this place", hint="`O:` lines come first, then `Q:` and `F:` in turn")
+    if query:
+        raise CorpusError(f"{path}: the last `Q:` has no `F:`")
     try:
         own = from_rows(lines, path.name)
     except CatalogError as problem:
@@ -82,26 +85,38 @@ def read(path: Path) -> House:
     )
 
 
+def files(folder: Path) -> list[Path]:
+    """The houses of a folder, by name. Raises `CorpusError` when there is none."""
+    found = sorted(folder.glob("*.house"))
+    if not found:
+        raise CorpusError(
+            f"no houses in {folder}", hint="`houses` is a folder with .house files, seen from where the command runs; leave it empty for none"
+        )
+    return found
+
+
 def load(folder: Path = FOLDER) -> list[House]:
     """Every house of a folder, by name."""
-    return [read(path) for path in sorted(folder.glob("*.house"))]
+    return [read(path) for path in files(folder)]
 
 
-def _line(text: str, where: str) -> dict[str, str]:
-    """A row such as people's catalogs have; `kind` only where the words of the line would say another one."""
+def _line(text: str, where: str) -> tuple[dict[str, str], bool]:
+    """A row such as people's catalogs have, `kind` only where the words of the line would say another one; and whether it is a trigger."""
     parts = [part.strip() for part in text.split("|", 2)]
     if len(parts) != 3 or parts[1] not in _KINDS or not parts[0]:
         raise CorpusError(f"{where}: an operation is `O: id | T, A or ? | description`")
     id, kind, description = parts[0], _KINDS[parts[1]], parts[2]
     seems = kind_of(id, description)
     misleads = acts(id, description) if kind == "trigger" and seems == "any" else seems not in ("any", kind)
-    return {"id": id, "description": description} | ({"kind": kind} if misleads else {})
+    return {"id": id, "description": description} | ({"kind": kind} if misleads else {}), kind == "trigger"
 
 
 def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], where: str) -> Asked:
     tokens = _TOKEN.findall(flow)
     operations = [STARTS.get(t, t) for t in tokens if t not in (";", "{", "}", "for", "if", "else")]
     unknown = [o for o in operations if o not in catalog]
+    if tokens.count("{") != tokens.count("}"):
+        raise CorpusError(f"{where}: a brace that nothing opens or closes")
     if unknown or not operations:
         raise CorpusError(f"{where}: no operation `{unknown[0]}`" if unknown else f"{where}: a flow without an operation")
     started = operations[0] in triggers
@@ -130,12 +145,14 @@ def catalog_of(houses: list[House]) -> tuple[Catalog, dict[tuple[str, str], str]
     """The operations of several houses side by side under ids of their own, and the new id of each (house, id)."""
     rows: list[dict[str, str]] = []
     ids: dict[tuple[str, str], str] = {}
+    taken: set[str] = set()
     for house in houses:
         for line in house.lines:
-            new = f"{house.name}.{line['id']}" if any(line["id"] == row["id"] for row in rows) else line["id"]
+            new = f"{house.name}.{line['id']}" if line["id"] in taken else line["id"]
             rows.append({**line, "id": new})
             ids[house.name, line["id"]] = new
+            taken.add(new)
     return with_platform(from_rows(rows, "houses")), ids
 
 
-__all__ = ["FOLDER", "Asked", "House", "catalog_of", "load", "read"]
+__all__ = ["FOLDER", "STARTS", "Asked", "House", "catalog_of", "files", "load", "read"]

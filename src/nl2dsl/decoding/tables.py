@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.decoding.actions import choices
 from nl2dsl.decoding.automaton import callable_as
-from nl2dsl.retrieval.texts import operation_text, parameter_text
+from nl2dsl.retrieval.texts import operation_texts, parameter_text
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Floats]
@@ -80,11 +80,10 @@ class Tables:
 
 def texts(catalog: Catalog) -> tuple[list[str], list[str], list[str]]:
     """The texts to embed: of operations in catalog order, of distinct parameters and of distinct enum values in order of appearance."""
-    operations = [operation_text(o, catalog.connectors[o.connector]) for o in catalog]
     offered = [p for o in catalog for p in choices(o)]
     parameters = list(dict.fromkeys(parameter_text(p) for p in offered))
     enums = list(dict.fromkeys(v for p in offered for v in p.enum))
-    return operations, parameters, enums
+    return operation_texts(catalog), parameters, enums
 
 
 def build(catalog: Catalog, embed: Embed) -> Tables:

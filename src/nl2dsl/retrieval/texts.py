@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from nl2dsl.catalog.model import Connector, Operation, Parameter
+from nl2dsl.catalog.model import Catalog, Connector, Operation, Parameter
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
@@ -25,6 +25,11 @@ def operation_text(operation: Operation, connector: Connector) -> str:
     title = operation.title or words(operation.name)
     summary = f". {operation.summary}" if operation.summary and operation.summary != title else ""
     return f"{service}{kind}{title}{summary}"
+
+
+def operation_texts(catalog: Catalog) -> list[str]:
+    """What is embedded of all operations of a catalog, in its order."""
+    return [operation_text(o, catalog.connectors[o.connector]) for o in catalog]
 
 
 def parameter_text(parameter: Parameter) -> str:

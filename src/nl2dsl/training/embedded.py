@@ -37,9 +37,8 @@ from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.corpus import houses, wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
-from nl2dsl.decoding import tables
 from nl2dsl.decoding.actions import FIXED
-from nl2dsl.decoding.tables import Tables, assemble, texts
+from nl2dsl.decoding.tables import Tables, assemble, build, texts
 from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.engines import hf
@@ -47,7 +46,7 @@ from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, digest_of_value, write_text
-from nl2dsl.retrieval.texts import operation_text
+from nl2dsl.retrieval.texts import operation_texts
 from nl2dsl.training import export, generator, memory, minilm, renaming, retriever, scoring
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
@@ -233,8 +232,9 @@ def clauses(folder: Path, catalog: Catalog, held_out: Sequence[str], rng: random
 
 def _visit(house: houses.House) -> retriever.Visit:
     place = {o.id: i for i, o in enumerate(house.catalog)}
-    said = tuple(operation_text(o, house.catalog.connectors[o.connector]) for o in house.catalog)
-    return retriever.Visit(said, tuple((a.query, tuple(dict.fromkeys(place[o] for o in a.operations))) for a in house.asked))
+    return retriever.Visit(
+        tuple(operation_texts(house.catalog)), tuple((a.query, tuple(dict.fromkeys(place[o] for o in a.operations))) for a in house.asked)
+    )
 
 
 def pairs(train: Rows, single: Sequence[Pair], recipe: RetrieverRecipe, rng: random.Random) -> list[Pair]:
@@ -275,8 +275,8 @@ class _Run:
         self.more = [name for name in MORE if (self.corpus / f"{name}.jsonl").exists()]
         self.digests = {name: self._digest(self.corpus / f"{name}.jsonl") for name in (*SPLITS, *self.more)}
         self.words_digest = self._digest(Path(recipe.wording) / WORDS)
-        self.houses = [h for h in houses.load(Path(recipe.houses)) if not h.kept] if recipe.houses else []
-        self.houses_digest = _of_values(*(digest_of(path) for path in sorted(Path(recipe.houses).glob("*.house")))) if recipe.houses else ""
+        self.house_files = houses.files(Path(recipe.houses)) if recipe.houses else []
+        self.houses_digest = _of_values(*(digest_of(path) for path in self.house_files))
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
         self.start = self._start()
@@ -381,6 +381,11 @@ class _Run:
         card = self.corpus / "card.json"
         return tuple(json.loads(card.read_text(encoding="utf-8"))["recipe"]["held_out"]) if card.exists() else HELD_OUT
 
+    @cached_property
+    def houses(self) -> list[houses.House]:
+        """Those that may be learned from."""
+        return [house for house in map(houses.read, self.house_files) if not house.kept]
+
     def _tuned(self) -> Any:
         return minilm.encoder(self.out / "retriever")
 
@@ -423,7 +428,7 @@ class _Run:
 
     def _queries(self, inputs: str) -> Figures:
         """What all queries are compared by: the retriever does not change while the generator is trained."""
-        asked = [asked.query for house in self.houses for asked in house.asked]
+        asked = [asked.query for house in self.houses for asked in house.asked if asked.sketch]
         queries = list(dict.fromkeys([*(row.query for found in self.data.values() for row, _ in found), *asked]))
         found = [one.half() for one in retriever.read(self._tuned(), self.tokenizer, queries)]
         write({"queries": queries, "sizes": torch.tensor([len(one) for one in found]), "readings": torch.cat(found)}, self.out / "queries.pt")
@@ -479,11 +484,11 @@ class _Run:
         """The other houses' catalogs and rows; the platform's own operations are known there, too."""
         model, places, made = self._tuned(), self.tables.index, []
         for house in self.houses:
-            found = tables.build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
+            found = build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
             asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
             rows, _ = rows_of(asked, found, self.tokenizer, sets)
             known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
-            made.append(generator.Visit(Banks.of(found, known), sorted(rows, key=lambda row: (len(row.tokens), row.query))))
+            made.append(generator.Visit(Banks.of(found).elsewhere(known), sorted(rows, key=lambda row: (len(row.tokens), row.query))))
         self.journal.log(f"houses: {len(made)}, rows {sum(len(v.rows) for v in made)}")
         return made
 

@@ -52,22 +52,26 @@ class Banks:
     """For each operation the row of what was learned about it, or -1 when it is new; None when nothing counts, because they go by other words."""
 
     @classmethod
-    def of(cls, tables: Tables, known: Tensor | None = None) -> Banks:
+    def of(cls, tables: Tables) -> Banks:
         t = torch.from_numpy
-        rows = torch.arange(len(tables.operations)) if known is None else known
-        return cls(tables, t(tables.operations), t(tables.parameters), t(tables.enums), t(tables.triggers), t(tables.steps), rows)
+        known = torch.arange(len(tables.operations))
+        return cls(tables, t(tables.operations), t(tables.parameters), t(tables.enums), t(tables.triggers), t(tables.steps), known)
 
     def renamed(self, operations: Tensor) -> Banks:
         """The same catalog in other words, (n, 384)."""
         return replace(self, operations=operations, known=None)
 
-    def learned(self, residual: Tensor) -> Tensor:
+    def elsewhere(self, known: Tensor) -> Banks:
+        """Another catalog than the one that is learned about."""
+        return replace(self, known=known)
+
+    def learned(self, residual: Tensor) -> Tensor | None:
         """What was learned about each operation, (n, 384); the average stands for the new ones, as in serving (`engines.embedded.weighed`)."""
         if self.known is None:
-            return torch.zeros_like(self.operations)
+            return None
         shown = (residual.detach().abs().sum(1) > 0).sum().clamp(min=1)
         average = residual.detach().sum(0) / shown
-        return torch.where((self.known >= 0)[:, None], residual[self.known.clamp(min=0)], average)
+        return torch.vstack([residual, average])[self.known]  # -1 is the last row
 
 
 @dataclass
@@ -206,8 +210,8 @@ def _score(
     who = owner[rows]
     q = q_operation[rows]
     block = q @ banks.operations.T + trusted[who] * w.trust * scores[who]
-    if banks.known is not None:
-        block = block + keep[who] * (q @ banks.learned(w.residual).T)
+    if (learned := banks.learned(w.residual)) is not None:
+        block = block + keep[who] * (q @ learned.T)
     legal = torch.where((flat["role"][rows] == 1).unsqueeze(1), banks.triggers, banks.steps)
     add(rows, block.masked_fill(~legal, NEVER), Kind.OPERATION)
     rows = (flat["operation"] >= 0).nonzero().squeeze(1)

@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.retrieval.spans import starts
-from nl2dsl.retrieval.texts import operation_text
+from nl2dsl.retrieval.texts import operation_texts
 from nl2dsl.training import minilm, renaming
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
 from nl2dsl.training.journal import line
@@ -171,7 +171,7 @@ def train(
     tok, model = minilm.tokenizer(start), minilm.encoder(start)
     operations = list(catalog)
     index = {o.id: i for i, o in enumerate(operations)}
-    texts = [operation_text(o, catalog.connectors[o.connector]) for o in operations]
+    texts = operation_texts(catalog)
     encodings = tok.encode_batch(texts)
     manners = renaming.manners(catalog, MANNERS if renamed else 0, seed)
     otherwise = [tok.encode_batch(some) for some in manners]
