@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import MODEL, head, likeness, options, percent, progress, table
 from nl2dsl.corpus import houses
@@ -26,6 +27,12 @@ def line(name: str, operations: int, pairs: Sequence[Pair]) -> list[str]:
     exact = wilson(sum(a == b for a, b in pairs), len(pairs))
     bare = wilson(sum(_bare(a) == _bare(b) for a, b in pairs), len(pairs))
     return [name, f"{operations}", f"{len(pairs)}", likeness(similarity), percent(exact), percent(bare)]
+
+
+def answered(generator: Any, house: houses.House, limit: int) -> list[Pair]:
+    """The operations of what is made of each request, and the gold ones."""
+    asked = progress(house.asked[: limit or None], house.name[:40])
+    return [(list(getattr(generator.generate(one.query), "operations", ())), list(one.operations)) for one in asked]
 
 
 def _bare(operations: list[str]) -> list[str]:
@@ -46,23 +53,16 @@ def main(arguments: list[str] | None = None) -> int:
         for house in kept:
             if sum(len(h.own) for h in [*chosen, house]) <= args.operations:
                 chosen.append(house)
-        catalog, ids = houses.catalog_of(chosen)
-        one = Generator(catalog=catalog, model=args.model)
+        crowd = houses.merged(chosen)
+        one = Generator(catalog=crowd.catalog, model=args.model)
         head("houses", "Requests over catalogs of bare lines that were never seen", arguments)
         lines = [["house", "operations", "n", "similarity", "exact sequence, %", "without a command's trigger, %"]]
         alone: list[Pair] = []
-        together: list[Pair] = []
         for house in kept:
-            own = Generator(catalog=house.catalog, model=args.model)
-            pairs = []
-            for asked in progress(house.asked[: args.limit or None], house.name):
-                gold = list(asked.operations)
-                pairs.append((list(getattr(own.generate(asked.query), "operations", ())), gold))
-                if house not in chosen:
-                    continue
-                together.append((list(getattr(one.generate(asked.query), "operations", ())), [ids.get((house.name, o), o) for o in gold]))
+            pairs = answered(Generator(catalog=house.catalog, model=args.model), house, args.limit)
             alone += pairs
             lines.append(line(house.name, len(house.own), pairs))
+        together = answered(one, crowd, args.limit * len(chosen))
     except Nl2DslError as problem:
         print(f"error: {problem}\n  hint: {problem.hint}", file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nl2dsl.corpus import houses
-from nl2dsl.dsl.sketch import Each, Step
+from nl2dsl.dsl.sketch import Each, Step, operations, parse
 from nl2dsl.errors import CorpusError
 
 BAKERY = Path(__file__).parent / "houses" / "bakery.house"
@@ -27,6 +27,10 @@ def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None
     assert evening.operations == ("commonTrigger.Recurrence", "shop.close") and evening.sketch is None
     conditional = asked["close if nothing is left to do, else heat the oven"]
     assert conditional.sketch is None and conditional.operations[1:] == ("shop.list_orders", "shop.close", "oven.heat")
+    spelled = asked["mondays at 5, heat the oven if open orders are more than 3"]
+    assert spelled.operations == ("commonTrigger.Recurrence", "shop.list_orders", "oven.heat") and spelled.sketch is not None
+    assert ("weekDays", ("Monday",)) in spelled.sketch.trigger.stated
+    assert spelled.sketch.steps == parse('x; shop.list_orders; if ("open orders" > 3) { oven.heat }').steps
     kinds = {id: o.kind for id in house.own if (o := house.catalog.get(id))}
     assert (
         kinds["orders.placed"] == "trigger"
@@ -43,9 +47,10 @@ def test_a_house_is_a_catalog_of_bare_lines_and_requests_with_sketches() -> None
         ("O: a.b | A | do\nQ: x\nF: ;\n", "without an operation"),
         ("O: a.b | X | do\n", "an operation is"),
         ("O: a.b | A | do\nF: a.b\n", "not a line of a house"),
-        ("O: a.b | A | do\nQ: x\nF: a.b; for a.b\n", "without a brace"),
-        ("O: a.b | A | do\nQ: x\nF: a.b; }; a.b\n", "a brace"),
-        ("O: a.b | A | do\nQ: x\nF: for { a.b\n", "a brace"),
+        ("O: a.b | A | do\nQ: x\nF: a.b; for a.b\n", "`(` expected"),
+        ("O: a.b | A | do\nQ: x\nF: a.b; }; a.b\n", "unexpected `}`"),
+        ("O: a.b | A | do\nQ: x\nF: for { a.b\n", "`}` is expected"),
+        ("O: a.b | A | do\nQ: x\nF: schedule(often=3); a.b\n", "no parameter `often`"),
         ("O: a.b | A | do\nQ: x\nF: a.b\nO: a.c | A | do\n", "not a line of a house"),
     ],
 )
@@ -77,6 +82,17 @@ def test_every_house_of_the_project_reads_and_uses_all_of_its_operations() -> No
 def test_several_houses_become_one_catalog_with_ids_of_their_own() -> None:
     bakery = houses.read(BAKERY)
     twice = [bakery, houses.House("other", bakery.catalog, bakery.own, bakery.lines, bakery.asked)]
-    catalog, ids = houses.catalog_of(twice)
-    assert ids["bakery", "oven.heat"] == "oven.heat" and ids["other", "oven.heat"] == "other.oven.heat"
-    assert all(id in catalog for id in ids.values()) and len(set(ids.values())) == 12
+    one = houses.merged(twice)
+    assert len(one.own) == 12 and "oven.heat" in one.own and "other.oven.heat" in one.own and all(id in one.catalog for id in one.own)
+    assert len(one.asked) == 2 * len(bakery.asked)
+    of_the_other = one.asked[len(bakery.asked)]
+    assert of_the_other.operations == ("other.orders.placed", "other.oven.heat", "other.customer.text") and of_the_other.sketch is not None
+    assert operations(of_the_other.sketch) == list(of_the_other.operations)
+
+
+def test_houses_are_grouped_up_to_a_number_of_operations() -> None:
+    bakery = houses.read(BAKERY)
+    many = [houses.House(f"h{i}", bakery.catalog, bakery.own, bakery.lines, bakery.asked) for i in range(5)]
+    assert [len(h.own) for h in houses.together(many, 12)] == [12, 12, 6]
+    assert [len(h.own) for h in houses.together(many, 1)] == [6] * 5
+    assert houses.together([], 12) == []

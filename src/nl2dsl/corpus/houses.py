@@ -1,34 +1,35 @@
 """Houses: automation platforms of other people, of which a catalog says an id and one line per operation, and what is asked of them.
 
-In: `.house` files (`data/houses`), with a line `O: id | T, A or ? | description` for each operation, then `Q:` and `F:` lines: a request, and the operations it needs in order,
-with `for { ... }` and `if { ... } else { ... }` around them. Out: `House`s. The embedded model learns from them to read whatever a catalog says; some are kept for measuring.
+In: `.house` files (`data/houses`), with a line `O: id | T, A or ? | description` for each operation, then `Q:` and `F:` lines: a request, and its flow as a sketch
+(`dsl.sketch`) of bare operations. Out: `House`s. The embedded model learns from them to read whatever a catalog says; some are kept for measuring.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.naming import acts, kind_of
 from nl2dsl.catalog.read import from_rows, with_platform
-from nl2dsl.dsl.sketch import Each, Node, Sketch, Step
+from nl2dsl.dsl import sketch as sketches
+from nl2dsl.dsl.sketch import Sketch, Step
 from nl2dsl.errors import CatalogError, CorpusError
 
 FOLDER = Path(__file__).parents[3] / "data" / "houses"
 KEPT = 4  # every so many houses is one that nothing learns from
 STARTS = {"schedule": "commonTrigger.Recurrence", "button": "commonTrigger.manual"}
 _KINDS = {"T": "trigger", "A": "action", "?": "action"}
-_TOKEN = re.compile(r"[;{}]|[^\s;{}]+")
+_LOOP, _TEST = re.compile(r"\bfor\s*\{"), re.compile(r"\bif\s*\{")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request of a house and the operations it needs, the trigger first. `sketch` is None where a condition or a schedule stands, which these files do not spell
-    out: without its values it would teach to leave them out."""
+    """A request of a house and the operations it needs, the trigger first. `sketch` is None where the file does not spell out a condition or a schedule: without its
+    values it would teach to leave them out."""
 
     query: str
     operations: tuple[str, ...]
@@ -112,47 +113,60 @@ def _line(text: str, where: str) -> tuple[dict[str, str], bool]:
 
 
 def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], where: str) -> Asked:
-    tokens = _TOKEN.findall(flow)
-    operations = [STARTS.get(t, t) for t in tokens if t not in (";", "{", "}", "for", "if", "else")]
-    unknown = [o for o in operations if o not in catalog]
-    if tokens.count("{") != tokens.count("}"):
-        raise CorpusError(f"{where}: a brace that nothing opens or closes")
-    if unknown or not operations:
-        raise CorpusError(f"{where}: no operation `{unknown[0]}`" if unknown else f"{where}: a flow without an operation")
-    started = operations[0] in triggers
-    if not started:
-        operations.insert(0, STARTS["button"])
-    if "if" in tokens or operations[0] == STARTS["schedule"]:
-        return Asked(query, tuple(operations), None)
-    body = tokens[1:] if started else tokens
-    return Asked(query, tuple(operations), Sketch(Step(operations[0]), tuple(_nodes(iter(body), where))))
+    text = _TEST.sub("if (found) {", _LOOP.sub("for () {", flow.strip().strip(";")))
+    if not text:
+        raise CorpusError(f"{where}: a flow without an operation")
+    first = re.split(r"[\s;({]", text, maxsplit=1)[0]
+    try:
+        drawn = sketches.parse(text if STARTS.get(first, first) in triggers else f"button; {text}")
+    except sketches.SketchError as problem:
+        raise CorpusError(f"{where}: {problem}") from problem
+    found = Sketch(_named(drawn.trigger), sketches.mapped(drawn.steps, _named))
+    for step in sketches.steps(found):
+        known = catalog.get(step.operation)
+        if known is None:
+            raise CorpusError(f"{where}: no operation `{step.operation}`")
+        for key, _ in step.stated:
+            if not known.parameter(key):
+                raise CorpusError(f"{where}: `{step.operation}` has no parameter `{key}`")
+    spelled = not _TEST.search(flow) and (found.trigger.operation != STARTS["schedule"] or found.trigger.stated)
+    return Asked(query, tuple(sketches.operations(found)), found if spelled else None)
 
 
-def _nodes(tokens: Iterator[str], where: str) -> Iterator[Node]:
-    """The nodes up to the brace that closes them."""
-    for token in tokens:
-        if token == "}":
-            return
-        if token == "for":
-            if next(tokens, "") != "{":
-                raise CorpusError(f"{where}: `for` without a brace")
-            yield Each(tuple(_nodes(tokens, where)))
-        elif token not in (";", "{"):
-            yield Step(token)
+def _named(step: Step) -> Step:
+    return replace(step, operation=STARTS.get(step.operation, step.operation))
 
 
-def catalog_of(houses: list[House]) -> tuple[Catalog, dict[tuple[str, str], str]]:
-    """The operations of several houses side by side under ids of their own, and the new id of each (house, id)."""
+def merged(houses: Sequence[House]) -> House:
+    """Several houses as one: a catalog of all their operations, under ids of their own where two have the same, and all their requests in order."""
     rows: list[dict[str, str]] = []
-    ids: dict[tuple[str, str], str] = {}
+    asked: list[Asked] = []
     taken: set[str] = set()
     for house in houses:
-        for line in house.lines:
-            new = f"{house.name}.{line['id']}" if line["id"] in taken else line["id"]
-            rows.append({**line, "id": new})
-            ids[house.name, line["id"]] = new
-            taken.add(new)
-    return with_platform(from_rows(rows, "houses")), ids
+        ids = {line["id"]: f"{house.name}.{line['id']}" if line["id"] in taken else line["id"] for line in house.lines}
+        rows += [{**line, "id": ids[line["id"]]} for line in house.lines]
+        taken.update(ids.values())
+        asked += [_elsewhere(one, ids) for one in house.asked]
+    own = from_rows(rows, "houses")
+    return House("+".join(h.name for h in houses), with_platform(own), tuple(o.id for o in own), tuple(rows), tuple(asked))
 
 
-__all__ = ["FOLDER", "STARTS", "Asked", "House", "catalog_of", "files", "load", "read"]
+def _elsewhere(asked: Asked, ids: Mapping[str, str]) -> Asked:
+    def there(step: Step) -> Step:
+        return replace(step, operation=ids.get(step.operation, step.operation))
+
+    sketch = asked.sketch and Sketch(there(asked.sketch.trigger), sketches.mapped(asked.sketch.steps, there))
+    return Asked(asked.query, tuple(ids.get(o, o) for o in asked.operations), sketch)
+
+
+def together(houses: Sequence[House], operations: int) -> list[House]:
+    """The houses in their order as few large ones, of up to so many operations each."""
+    groups: list[list[House]] = []
+    for house in houses:
+        if not groups or sum(len(h.own) for h in [*groups[-1], house]) > operations:
+            groups.append([])
+        groups[-1].append(house)
+    return [merged(group) for group in groups]
+
+
+__all__ = ["FOLDER", "STARTS", "Asked", "House", "files", "load", "merged", "read", "together"]

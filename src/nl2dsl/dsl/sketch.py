@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 Scalar = str | int | float | bool
@@ -109,6 +109,23 @@ def steps(sketch: Sketch) -> list[Step]:
 
 def operations(sketch: Sketch) -> list[str]:
     return [step.operation for step in steps(sketch)]
+
+
+def mapped(nodes: tuple[Node, ...], change: Callable[[Step], Step]) -> tuple[Node, ...]:
+    """The same nodes with every call changed."""
+    return tuple(_mapped(node, change) for node in nodes)
+
+
+def _mapped(node: Node, change: Callable[[Step], Step]) -> Node:
+    match node:
+        case When():
+            return replace(node, then=mapped(node.then, change), otherwise=mapped(node.otherwise, change))
+        case Each() | Repeat():
+            return replace(node, body=mapped(node.body, change))
+        case Choose():
+            return replace(node, cases=tuple((value, mapped(body, change)) for value, body in node.cases), default=mapped(node.default, change))
+        case Step():
+            return change(node)
 
 
 _STRETCH = 3  # steps that a repetition may have
