@@ -1,8 +1,9 @@
-"""How long a request takes, stage by stage; what jumping over forced decisions saves; what the typed automaton costs; and, in the same process on the same prefix,
-the same decoder shape in transformers.
+"""How long a request takes, stage by stage; what jumping over forced decisions saves; what the typed automaton costs; and, request by request in turn, the same decoder
+shape in transformers.
 
 The comparison is of decoding alone: `MistralForCausalLM` with the decoder's shape and random weights (float32, greedy, key-value cache) gets `inputs_embeds` of the same length
-and writes as many tokens as the flow had decisions. It knows no grammar: what it writes is no flow.
+and writes as many tokens as the flow had decisions, right after the flow was decoded: on a machine whose speed wavers only neighbours compare. It knows no grammar: what it
+writes is no flow.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from benchmarks import MODEL, head, milliseconds, options, progress, skip, table, threads, validation
 from nl2dsl.errors import Nl2DslError
-from nl2dsl.evaluation.statistics import percentile
+from nl2dsl.evaluation.statistics import percentile, quantile
 
 STAGES = ("retrieve", "prompt", "decode", "check", "compile", "total")
 
@@ -41,16 +42,16 @@ def stages(generator: Any, queries: list[str]) -> None:
     )
 
 
-def decoding(generator: Any, queries: list[str]) -> list[tuple[int, int]]:
-    """Decoding with and without jumps, by turns; gives (prefix length, decisions) of each query."""
+def decoding(generator: Any, queries: list[str], other: Other | None, limit: int) -> None:
+    """Decoding with and without jumps and, for the first `limit` requests, by the other one, in turn."""
     from nl2dsl.decoding.automaton import Automaton
     from nl2dsl.decoding.search import search
 
     engine, vocabulary = generator.engine, generator.vocabulary
     tables = vocabulary.tables
     times: dict[bool, list[float]] = {True: [], False: []}
-    sizes: list[tuple[int, int]] = []
-    for n, query in enumerate(progress(queries, "jumps")):
+    others: list[float] = []
+    for n, query in enumerate(progress(queries, "decoding")):
         read, ids = engine.read(query)
         retrieved = engine.retrieve(ids)
         for jump in (True, False) if n % 2 else (False, True):
@@ -58,9 +59,15 @@ def decoding(generator: Any, queries: list[str]) -> list[tuple[int, int]]:
             start = time.perf_counter()
             found = search(scorer, Automaton(tables.list, read), tables, jump=jump)
             times[jump].append(time.perf_counter() - start)
-        sizes.append((len(ids) + len(scorer.candidates) + 1, len(found.decisions)))
+        if other and n < limit:
+            others.append(other(len(ids) + len(scorer.candidates) + 1, len(found.decisions)))
     table([["decoding alone, ms", *HEADER[1:]], spread("with jump", times[True]), spread("without jump", times[False])])
-    return sizes
+    if other:
+        mine = times[True][: len(others)]
+        ratios = [b / a for a, b in zip(mine, others, strict=True)]
+        table([[other.title, *HEADER[1:]], spread("generate, same prefix and length", others), spread("decoding, the same requests", mine)])
+        ratio = quantile(ratios, 50)
+        print(f"  generate takes {ratio.value:.2f} times as long [{ratio.low:.2f}, {ratio.high:.2f}], median over the requests\n")
 
 
 def automaton_cost(generator: Any, queries: list[str]) -> None:
@@ -87,47 +94,53 @@ def automaton_cost(generator: Any, queries: list[str]) -> None:
     )
 
 
-def transformers_decoding(sizes: list[tuple[int, int]]) -> None:
-    try:
+class Other:
+    """The decoder's shape in transformers. Raises `ImportError` where it is not installed."""
+
+    def __init__(self) -> None:
         import torch
         import transformers
         from transformers import MistralConfig, MistralForCausalLM
 
         from nl2dsl.decoding.actions import FIXED
         from nl2dsl.training.network import WIDTH, Size
+
+        self.torch, self.width = torch, Size().hidden_size
+        torch.set_num_threads(threads())
+        torch.manual_seed(0)
+        shape = {k: v for k, v in Size().as_dict().items() if k != "rope_theta"}
+        vocabulary = len(FIXED) + 5 * WIDTH  # an output layer as wide as the heads
+        self.model = MistralForCausalLM(MistralConfig(**shape, vocab_size=vocabulary, pad_token_id=0, eos_token_id=None, bos_token_id=1)).eval()
+        parameters = sum(p.numel() for p in self.model.parameters()) / 1e6
+        self.title = f"transformers {transformers.__version__}, torch {torch.__version__}, {parameters:.1f} M, ms"
+        for _ in range(3):
+            self(40, 16)
+
+    def __call__(self, prefix: int, new: int) -> float:
+        """Seconds for `new` tokens after a prefix."""
+        torch = self.torch
+        with torch.inference_mode():
+            embeds = torch.randn(1, prefix, self.width) * 0.02
+            mask = torch.ones(1, prefix, dtype=torch.long)
+            start = time.perf_counter()
+            out = self.model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=new, min_new_tokens=new, do_sample=False)
+            seconds = time.perf_counter() - start
+        assert out.shape[1] == new, (out.shape, new)
+        return seconds
+
+
+def transformers() -> Other | None:
+    try:
+        return Other()
     except ImportError as problem:
         skip(f"transformers side by side: {problem.name} is not installed (pip install 'nl2dsl[train]')")
-        return
-    torch.set_num_threads(threads())
-    torch.manual_seed(0)
-    shape = {k: v for k, v in Size().as_dict().items() if k != "rope_theta"}
-    vocabulary = len(FIXED) + 5 * WIDTH  # an output layer as wide as the heads
-    model = MistralForCausalLM(MistralConfig(**shape, vocab_size=vocabulary, pad_token_id=0, eos_token_id=None, bos_token_id=1)).eval()
-    seconds: list[float] = []
-    with torch.inference_mode():
-        for warm in (True, False):
-            for prefix, new in sizes[:3] if warm else progress(sizes, "transformers"):
-                embeds = torch.randn(1, prefix, Size().hidden_size) * 0.02
-                start = time.perf_counter()
-                out = model.generate(
-                    inputs_embeds=embeds,
-                    attention_mask=torch.ones(1, prefix, dtype=torch.long),
-                    max_new_tokens=new,
-                    min_new_tokens=new,
-                    do_sample=False,
-                )
-                if not warm:
-                    seconds.append(time.perf_counter() - start)
-                    assert out.shape[1] == new, (out.shape, new)
-    parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    title = f"transformers {transformers.__version__}, torch {torch.__version__}, {parameters:.1f} M, ms"
-    table([[title, *HEADER[1:]], spread("generate, same prefix and length", seconds)])
+        return None
 
 
 def main(words: list[str] | None = None) -> int:
     cli = options("speed", __doc__, 200)
     cli.add_argument("--model", type=Path, default=MODEL, help="folder of an embedded model")
-    cli.add_argument("--transformers-limit", type=int, default=40, metavar="N", help="requests for the comparison; 0 leaves it out")
+    cli.add_argument("--transformers-limit", type=int, default=100, metavar="N", help="requests for the comparison; 0 leaves it out")
     args = cli.parse_args(words)
     head("speed", f"Speed: a request to a checked flow, {threads()} threads, one request at a time", words)
     try:
@@ -139,10 +152,8 @@ def main(words: list[str] | None = None) -> int:
         return 0
     queries = [r.query for r in validation(args.limit)]
     stages(generator, queries)
-    sizes = decoding(generator, queries)
+    decoding(generator, queries, transformers() if args.transformers_limit else None, args.transformers_limit)
     automaton_cost(generator, queries)
-    if args.transformers_limit:
-        transformers_decoding(sizes[: args.transformers_limit])
     return 0
 
 

@@ -24,10 +24,11 @@ from nl2dsl.decoding.automaton import Automaton, Role  # noqa: E402
 from nl2dsl.errors import CorpusError, ModelError, RecipeError  # noqa: E402
 from nl2dsl.example import read  # noqa: E402
 from nl2dsl.retrieval import spans  # noqa: E402
-from nl2dsl.training import embedded, generator, minilm, retriever, scoring, shipped  # noqa: E402
+from nl2dsl.training import embedded, export, generator, minilm, retriever, scoring, shipped  # noqa: E402
 from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
 from nl2dsl.training.embedded import TrainRecipe, train_recipe  # noqa: E402
 from nl2dsl.training.journal import Journal, line  # noqa: E402
+from nl2dsl.training.network import Writer  # noqa: E402
 from nl2dsl.training.retriever import Pair  # noqa: E402
 from nl2dsl.training.rows import query_of  # noqa: E402
 
@@ -276,6 +277,10 @@ def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
             "generator.batch=4",
             "retriever.visits=0.5",
             "generator.visits=0.5",
+            "retriever.crowds=0.5",
+            "generator.crowds=0.5",
+            "generator.dropout=0.1",
+            "generator.masked=0.1",
         ],
     )
     connectors = tuple(c for c in tiny.CONNECTORS)
@@ -325,10 +330,45 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
         first, back = (torch.load(tmp_path / run / f"{name}.pt", weights_only=True) for run in "ac")
         assert first.keys() == back.keys()
         assert max(float((first[key] - back[key]).abs().max()) for key in first) < 0.02
+    monkeypatch.setattr(retriever, "CROWD", 1)  # the operations of other houses stand still
     goes_on = replace(recipe(corpus, tmp_path / "d", base), start=str(model))
     assert (train_recipe(goes_on) / "decoder.xml").exists()
     with pytest.raises(ModelError, match="does not fit"):
         train_recipe(replace(goes_on, out=str(tmp_path / "e"), decoder=replace(tiny.SIZE, num_hidden_layers=1)))
+
+
+def test_the_graph_that_ships_says_step_by_step_what_the_decoder_says_at_once() -> None:
+    torch.manual_seed(0)
+    writer = Writer(tiny.SIZE, fixed=5, operations=3).eval()
+    graph = export.DecoderGraph(writer)
+    size, x = tiny.SIZE, torch.randn(1, 9, tiny.SIZE.hidden_size)
+    mask = torch.where(torch.ones(9, 9).tril().bool(), 0.0, -1e4)[None, None]
+    with torch.no_grad():
+        whole = writer.heads(writer.decoder(x, torch.arange(9)[None], mask)[0])
+        past = [torch.zeros(1, size.num_key_value_heads, 0, size.head_dim)] * (2 * size.num_hidden_layers)
+        at = 0
+        for n in (4, 1, 3, 1):
+            heads, *past = graph(x[:, at : at + n], *past)
+            at += n
+            assert torch.allclose(heads[0, -1], whole[0, at - 1], atol=1e-5)
+
+
+def test_hidden_words_are_never_the_first_or_the_last() -> None:
+    torch.manual_seed(0)
+    ids = torch.arange(200, 212).repeat(50, 1)
+    valid = torch.zeros_like(ids)
+    lengths = [2 + i % 10 for i in range(50)]
+    for row, n in enumerate(lengths):
+        valid[row, :n] = 1
+    hidden = generator._masked(ids, valid, 0.5) != ids
+    assert not hidden[:, 0].any() and not any(hidden[row, n - 1 :].any() for row, n in enumerate(lengths))
+    assert 0.3 < hidden.sum() / sum(n - 2 for n in lengths) < 0.7
+
+
+def test_crowds_take_their_share_of_the_visits() -> None:
+    assert embedded._with_crowds([1, 2, 3, 4], [9], 0.5).count(9) == 4
+    assert embedded._with_crowds([1, 2, 3, 4], [8, 9], 0.5).count(9) == 2
+    assert embedded._with_crowds([1, 2], [9], 0.0) == [1, 2] and embedded._with_crowds([], [], 0.3) == []
 
 
 def test_spans_are_the_same_in_a_batch_and_alone() -> None:

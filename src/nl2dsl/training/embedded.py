@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.corpus import houses, wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
+from nl2dsl.corpus.houses import House
 from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, build, texts
 from nl2dsl.dsl import sketch
@@ -66,6 +67,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
 HERE = ("corpus", "out", "model", "wording", "houses", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
 
 
+CROWD = 546  # operations of a catalog that several houses share, at most
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
 NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
 
@@ -93,6 +95,8 @@ class RetrieverRecipe:
     """Share of the operations that are told as another house's catalog would (`renaming.py`)."""
     visits: float = 0.2
     """Share of the steps that are made in another house (`corpus/houses.py`)."""
+    crowds: float = 0.3
+    """Share of these that find several houses with one catalog."""
     still: float = 0.6
     """Share of the other steps in which the operations stand still and the texts move against all of them."""
     every: int = 250
@@ -119,6 +123,12 @@ class GeneratorRecipe:
     """Share of the steps that see the catalog in another house's words (`renaming.py`)."""
     visits: float = 0.2
     """Share of the steps that are made in another house (`corpus/houses.py`)."""
+    crowds: float = 0.3
+    """Share of these that find several houses with one catalog."""
+    dropout: float = 0.0
+    """Share of what the decoder's layers add that is dropped."""
+    masked: float = 0.0
+    """Share of a request's words that are hidden from the encoder."""
     every: int = 500
     """Steps between two evaluations."""
     decoded: int = 100
@@ -159,6 +169,8 @@ class TrainRecipe:
         for name, part in (("retriever", self.retriever), ("generator", self.generator)):
             if part.steps < 0 or (not part.steps and part.seconds <= 0):
                 raise ValueError(f"`{name}` has neither seconds nor steps")
+            if not 0 <= part.crowds < 1:
+                raise ValueError(f"`{name}.crowds` is a share below 1")
             if min(part.batch, part.every) < 1:
                 raise ValueError(f"`{name}.batch` and `{name}.every` are at least 1")
         if self.decoder.hidden_size % self.decoder.num_attention_heads or self.decoder.num_attention_heads % self.decoder.num_key_value_heads:
@@ -191,6 +203,7 @@ def _of_values(*values: Any) -> str:
 # --- data ----------------------------------------------------------------------------------------------------------------------
 
 Rows = list[tuple[Example, Sketch]]
+Visited = TypeVar("Visited")
 
 
 def _read(path: Path, catalog: Catalog) -> Rows:
@@ -230,11 +243,17 @@ def clauses(folder: Path, catalog: Catalog, held_out: Sequence[str], rng: random
     return found
 
 
-def _visit(house: houses.House) -> retriever.Visit:
+def _visit(house: House) -> retriever.Visit:
     place = {o.id: i for i, o in enumerate(house.catalog)}
     return retriever.Visit(
         tuple(operation_texts(house.catalog)), tuple((a.query, tuple(dict.fromkeys(place[o] for o in a.operations))) for a in house.asked)
     )
+
+
+def _with_crowds(single: Sequence[Visited], crowds: Sequence[Visited], share: float) -> list[Visited]:
+    """Single houses and crowds of them, these as often as makes up their share of the visits."""
+    times = round(share / (1 - share) * len(single) / max(1, len(crowds)))
+    return [*single, *[crowd for crowd in crowds for _ in range(times)]]
 
 
 def pairs(train: Rows, single: Sequence[Pair], recipe: RetrieverRecipe, rng: random.Random) -> list[Pair]:
@@ -382,9 +401,14 @@ class _Run:
         return tuple(json.loads(card.read_text(encoding="utf-8"))["recipe"]["held_out"]) if card.exists() else HELD_OUT
 
     @cached_property
-    def houses(self) -> list[houses.House]:
+    def houses(self) -> list[House]:
         """Those that may be learned from."""
         return [house for house in map(houses.read, self.house_files) if not house.kept]
+
+    @cached_property
+    def crowds(self) -> list[House]:
+        """The same in groups by chance, each with one catalog."""
+        return houses.together(random.Random(self.recipe.seed).sample(self.houses, len(self.houses)), CROWD)
 
     def _tuned(self) -> Any:
         return minilm.encoder(self.out / "retriever")
@@ -397,7 +421,7 @@ class _Run:
         figures = retriever.train(
             found, self.catalog, self.out / "retriever", start=self.start / "retriever" if self.start else self.base, steps=r.steps or 10**9, seconds=float("inf") if r.steps else r.seconds,
             batch_size=min(r.batch, len(found)), learning_rate=r.learning_rate, temperature=r.temperature, negatives=r.negatives, renamed=r.renamed,
-            houses=[_visit(house) for house in self.houses], visits=r.visits, still=r.still, seed=self.recipe.seed, every=r.every,
+            houses=_with_crowds([_visit(h) for h in self.houses], [_visit(h) for h in self.crowds], r.crowds), visits=r.visits, still=r.still, seed=self.recipe.seed, every=r.every,
             held_out={name: [_pair(*row) for row in self.data[name]] for name in SPLITS[1:]}, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip
@@ -473,7 +497,7 @@ class _Run:
 
         figures = generator.train(
             [*written * r.requests, *drawn], model, retrieved, banks, torch.from_numpy(sets.matrix()), self.out, others=others, renamed=r.renamed, houses=visits, visits=r.visits,
-            seconds=r.seconds, steps=r.steps, batch_size=r.batch, learning_rate=r.learning_rate, encoder_rate=r.learning_rate * r.encoder_share, seed=self.recipe.seed,
+            dropout=r.dropout, masked=r.masked, seconds=r.seconds, steps=r.steps, batch_size=r.batch, learning_rate=r.learning_rate, encoder_rate=r.learning_rate * r.encoder_share, seed=self.recipe.seed,
             validation={name: (some, retrieved) for name, some in validation.items()}, every=r.every, evaluate=evaluate, checkpoint=checkpoint,
             log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
         )  # fmt: skip
@@ -481,16 +505,19 @@ class _Run:
         return figures
 
     def _visits(self, sets: FixedSets) -> list[generator.Visit]:
-        """The other houses' catalogs and rows; the platform's own operations are known there, too."""
-        model, places, made = self._tuned(), self.tables.index, []
-        for house in self.houses:
-            found = build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
-            asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
-            rows, _ = rows_of(asked, found, self.tokenizer, sets)
-            known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
-            made.append(generator.Visit(Banks.of(found).elsewhere(known), sorted(rows, key=lambda row: (len(row.tokens), row.query))))
-        self.journal.log(f"houses: {len(made)}, rows {sum(len(v.rows) for v in made)}")
-        return made
+        """The other houses' catalogs and rows, one by one and in crowds."""
+        single, crowds = ([visit for house in some if (visit := self._visit(house, sets)).rows] for some in (self.houses, self.crowds))
+        self.journal.log(f"houses: {len(single)}, rows {sum(len(v.rows) for v in single)}; crowds: {len(crowds)}")
+        return _with_crowds(single, crowds, self.recipe.generator.crowds)
+
+    def _visit(self, house: House, sets: FixedSets) -> generator.Visit:
+        """A house's catalog and rows; the platform's own operations are known there, too."""
+        model, places = self._tuned(), self.tables.index
+        found = build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
+        asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
+        rows, _ = rows_of(asked, found, self.tokenizer, sets)
+        known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
+        return generator.Visit(Banks.of(found).elsewhere(known), sorted(rows, key=lambda row: (len(row.tokens), row.query)))
 
     def _load(self, model: Model, folder: Path) -> None:
         for name, part in (("encoder", model.encoder), ("writer", model.writer)):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nl2dsl.decoding.tables import Tables
-from nl2dsl.training.network import Size, Writer, rotation
+from nl2dsl.training.network import Layer, Writer, rotate, rotation
 
 INPUTS = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")  # input layers of the writer
 
@@ -47,24 +47,52 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Decoder and heads with explicit keys and values: x (1, t, h), past (1, kv, p, d) for each layer -> heads of the last place, new keys and values."""
+    """Decoder and heads with explicit keys and values: x (1, t, h), past (1, kv, p, d) for each layer -> heads of the last place, new keys and values.
+
+    The arithmetic is that of `network.Decoder`; maps of the same input are one map (`qkv`, `gate_up`) and the query heads of a group are rows of one product, so that a step of one
+    place is fewer and larger operations (docs/log.md).
+    """
 
     def __init__(self, writer: Writer) -> None:
         super().__init__()
         self.writer = writer
+        self.layers: list[Layer] = list(writer.decoder.layers)  # type: ignore[arg-type]
+        self.qkv = nn.ModuleList(_beside(a.q_proj, a.k_proj, a.v_proj) for a in (layer.self_attn for layer in self.layers))
+        self.gate_up = nn.ModuleList(_beside(m.gate_proj, m.up_proj) for m in (layer.mlp for layer in self.layers))
 
     def forward(self, x: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
-        size: Size = self.writer.size
         before, t = past[0].shape[2], x.shape[1]
-        positions = torch.arange(before, before + t).unsqueeze(0)
-        places = torch.arange(before + t)
-        mask = torch.where(places[None, None, None, :] <= positions[0][None, None, :, None], 0.0, -1e4)
-        cos, sin = rotation(positions, size)
+        positions, places = torch.arange(before, before + t), torch.arange(before + t)
+        mask = torch.where(places[None, :] <= positions[:, None], 0.0, -1e4)
+        cos, sin = (part[None, None] for part in rotation(positions, self.writer.size))
         kept: list[Tensor] = []
-        for i, layer in enumerate(self.writer.decoder.layers):
-            x, (k, v) = layer(x, cos, sin, mask, (past[2 * i], past[2 * i + 1]))
+        for i, layer in enumerate(self.layers):
+            attended, k, v = self._attend(i, layer.input_layernorm(x), cos, sin, mask, past[2 * i], past[2 * i + 1])
+            x = x + layer.self_attn.o_proj(attended)
+            gate, up = self.gate_up[i](layer.post_attention_layernorm(x)).chunk(2, dim=-1)
+            x = x + layer.mlp.down_proj(nn.functional.silu(gate) * up)
             kept += [k, v]
         return (self.writer.heads(self.writer.decoder.norm(x[:, -1:])), *kept)
+
+    def _attend(self, i: int, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (1, t, h) -> mixed values (1, t, h), all keys and all values."""
+        size, t = self.writer.size, x.shape[1]
+        heads, groups, d = size.num_attention_heads, size.num_key_value_heads, size.head_dim
+        found = self.qkv[i](x).view(1, t, heads + 2 * groups, d).transpose(1, 2)
+        turned = rotate(found[:, : heads + groups], cos, sin)
+        q, k = turned[:, :heads].reshape(1, groups, heads // groups * t, d), torch.cat([keys, turned[:, heads:]], dim=2)
+        v = torch.cat([values, found[:, heads + groups :]], dim=2)
+        weights = (q @ k.transpose(-1, -2) * d**-0.5).view(1, groups, heads // groups, t, -1) + mask
+        mixed = weights.softmax(-1).view(1, groups, heads // groups * t, -1) @ v
+        return mixed.view(1, heads, t, d).transpose(1, 2).reshape(1, t, -1), k, v
+
+
+def _beside(*maps: nn.Linear) -> nn.Linear:
+    """One map whose output is theirs, one after the other."""
+    weight = torch.cat([m.weight for m in maps])
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    made.weight = nn.Parameter(weight.detach())
+    return made
 
 
 def _save(graph: Any, path: Path) -> None:

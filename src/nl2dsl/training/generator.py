@@ -34,6 +34,7 @@ from nl2dsl.training.rows import Row
 
 CANDIDATES = 16
 NEVER = -1e4
+MASK = 103  # of BERT's vocabulary
 SKIPS = 50  # steps whose loss was not finite that a training survives
 Figures = dict[str, Any]
 
@@ -120,16 +121,16 @@ def prefix(model: Model, hidden: Tensor, chosen: Tensor, scores: Tensor, banks: 
 
 
 def loss(
-    model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True
+    model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True, masked: float = 0.0
 ) -> tuple[Tensor, dict[str, tuple[int, int]]]:
-    """Mean loss per decision, and (right, all) per class of decision."""
+    """Mean loss per decision, and (right, all) per class of decision. A share `masked` of the words is hidden from the encoder."""
     w = model.writer
     b, longest = len(batch), minilm.rung(max(len(r.tokens) for r in batch))
     ids, valid = torch.zeros(b, longest, dtype=torch.long), torch.zeros(b, longest, dtype=torch.long)
     for i, r in enumerate(batch):
         ids[i, : len(r.tokens)] = torch.from_numpy(r.tokens)
         valid[i, : len(r.tokens)] = 1
-    hidden = model.read(ids, valid)
+    hidden = model.read(_masked(ids, valid, masked) if masked else ids, valid)
     chosen, chosen_scores, scores = candidates(retrieved, banks, drop=0.12 if train else 0.0)
     head = prefix(model, hidden, chosen, chosen_scores, banks)
     steps = minilm.rung(max(len(r.kinds) for r in batch))
@@ -150,6 +151,13 @@ def loss(
     heads = w.heads(states[:, longest + CANDIDATES :])[kinds >= 0]
     with torch.autocast("cpu", enabled=False):
         return _score(model, batch, heads.float(), hidden.float(), scores, banks, sets, train)
+
+
+def _masked(ids: Tensor, valid: Tensor, share: float) -> Tensor:
+    """Token ids (b, t), a share of them hidden; the first and the last of a row stay."""
+    inner = valid.roll(-1, dims=1) * valid
+    inner[:, [0, -1]] = 0
+    return torch.where((torch.rand(ids.shape) < share) & inner.bool(), MASK, ids)
 
 
 def _inputs(model: Model, batch: Sequence[Row], hidden: Tensor, kinds: Tensor, indices: Tensor, banks: Banks) -> Tensor:
@@ -290,6 +298,8 @@ def train(
     renamed: float = 0.0,
     houses: Sequence[Visit] = (),
     visits: float = 0.0,
+    dropout: float = 0.0,
+    masked: float = 0.0,
     seconds: float = math.inf,
     steps: int = 0,
     batch_size: int = 48,
@@ -307,7 +317,7 @@ def train(
     """Trains for `steps`, or for `seconds` when there are none; the learning rate falls with the steps or the clock, which stands during evaluations. Batches hold
     rows of like length. Weights are saved and validated every `every` steps, with the figures that `evaluate` adds for each validation set; `checkpoint` is
     resumed from. A share `renamed` of the steps sees the catalog in the words of one of `others`, a share `visits` is made
-    in one of `houses`. Returns the figures of the last validation."""
+    in one of `houses`. `dropout` is that of the decoder, `masked` the share of words hidden from the encoder. Returns the figures of the last validation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     groups = [
@@ -338,6 +348,8 @@ def train(
             checkpoint.save({**now, **validation, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
+    for layer in model.writer.decoder.layers:
+        layer.dropout.p = dropout  # type: ignore[union-attr]
     model.train()
     while (progress := step / steps if steps else elapsed / seconds) < 1:
         began = time.monotonic()
@@ -354,7 +366,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            value, found = loss(model, batch, retrieved(batch), told, sets)
+            value, found = loss(model, batch, retrieved(batch), told, sets, masked=masked)
         optimizer.zero_grad()
         if not torch.isfinite(value):
             skipped, elapsed = skipped + 1, elapsed + time.monotonic() - began

@@ -109,13 +109,14 @@ class Layer(nn.Module):
         self.self_attn, self.mlp = Attention(size), Mlp(size)
         self.input_layernorm = Norm(size.hidden_size, size.rms_norm_eps)
         self.post_attention_layernorm = Norm(size.hidden_size, size.rms_norm_eps)
+        self.dropout = nn.Dropout(0.0)  # of what each half adds; a training sets its share
 
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         attended, kept = self.self_attn(self.input_layernorm(x), cos, sin, mask, past)
-        x = x + attended
-        return x + self.mlp(self.post_attention_layernorm(x)), kept
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.post_attention_layernorm(x))), kept
 
 
 class Decoder(nn.Module):

@@ -32,6 +32,7 @@ from nl2dsl.training.journal import line
 Figures = dict[str, Any]
 MANNERS = 6  # ways in which operations are told otherwise
 STILL = 50  # steps for which embedded operations may stand still
+CROWD = 200  # operations of a visited catalog above which they stand still
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,15 @@ def train(
             checkpoint.save({**now, "bank": bank, "banked": banked, "model": model.state_dict(), "optimizer": optimizer.state_dict(), **chance(rng)})
         kept = time.monotonic()
 
-    def draw() -> tuple[list[str], list[list[int]], list[int], list[Any]]:
-        """The texts of a step, the operations each asks for, those it is told from, and their texts; none of these where the bank stands for them."""
+    def draw() -> tuple[list[str], list[list[int]], list[int], list[Any] | torch.Tensor]:
+        """The texts of a step, the operations each asks for, those it is told from, and their texts, or their embeddings where they stand still."""
         nonlocal order, bank, banked
         if houses and rng.random() < visits:
             house = rng.choice(houses)
             asked = rng.sample(house.requests, min(batch_size, len(house.requests)))
             every_one = list(range(len(house.texts)))
-            return [text for text, _ in asked], [list(places) for _, places in asked], every_one, tok.encode_batch(list(house.texts))
+            said = embed(model, tok, house.texts) if len(every_one) > CROWD else tok.encode_batch(list(house.texts))
+            return [text for text, _ in asked], [list(places) for _, places in asked], every_one, said
         if len(order) < batch_size:
             order = rng.sample(range(len(pairs)), len(pairs))
         chosen = [pairs[order.pop()] for _ in range(batch_size)]
@@ -216,7 +218,7 @@ def train(
         if still and rng.random() < still:
             if step - banked >= STILL:
                 bank, banked = embed(model, tok, rng.choice(manners) if renamed and rng.random() < renamed else texts), step
-            return told, gold, list(range(len(operations))), []
+            return told, gold, list(range(len(operations))), bank
         fresh = _negatives(gold, siblings, len(operations), negatives, rng)
         return told, gold, fresh, [rng.choice(otherwise)[o] if renamed and rng.random() < renamed else encodings[o] for o in fresh]
 
@@ -227,7 +229,7 @@ def train(
             group["lr"] = rate
         told, gold, fresh, said = draw()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            keys = encode(model, said) if said else bank
+            keys = said if isinstance(said, torch.Tensor) else encode(model, said)
             scores = similarities(model, tok.encode_batch(told), keys).float() / temperature
         loss = _loss(scores, gold, fresh)
         optimizer.zero_grad()

@@ -90,11 +90,27 @@ def writer(engine: Embedded) -> Writer:
     stored = engine.inputs
     found |= {f"{name}.{part}": stored[f"{name}.{part}"] for name in INPUTS for part in ("weight", "bias")}
     found |= {"symbol.weight": stored["symbol"], "fixed_bias": stored["fixed_bias"], "trust": stored["trust"], "residual": engine.residual}
-    made = Writer(Size(**engine.card["decoder"] if "decoder" in engine.card else engine.card["recipe"]["decoder"]), len(FIXED), len(engine.residual))
+    size = Size(**engine.card["decoder"] if "decoder" in engine.card else engine.card["recipe"]["decoder"])
+    found |= _apart(found, size)
+    made = Writer(size, len(FIXED), len(engine.residual))
     if len(stored["symbol"]) != len(FIXED) + 1:
         raise ModelError("the shipped model has other symbols than this version", hint="train from the beginning")
     _fill(made, found, "")
     return made
+
+
+def _apart(found: Mapping[str, Any], size: Size) -> dict[str, Any]:
+    """The maps of `export.DecoderGraph` that are one there and several in training."""
+    wide, narrow = size.num_attention_heads * size.head_dim, size.num_key_value_heads * size.head_dim
+    apart: dict[str, Any] = {}
+    for i in range(size.num_hidden_layers):
+        for joined, places, names in (
+            ("qkv", [wide, wide + narrow], ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")),
+            ("gate_up", [size.intermediate_size], ("mlp.gate_proj", "mlp.up_proj")),
+        ):
+            parts = np.split(found[f"{joined}.{i}.weight"], places)
+            apart |= {f"decoder.layers.{i}.{name}.weight": part for name, part in zip(names, parts, strict=True)}
+    return apart
 
 
 def unpack(folder: Path, out: Path, base: Path) -> None:
