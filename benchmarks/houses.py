@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         for house in kept:
             if sum(len(h.own) for h in [*chosen, house]) <= args.operations:
                 chosen.append(house)
-        crowd = houses.merged(chosen)
+        crowd = houses.merged([replace(h, asked=h.asked[: args.limit or None]) for h in chosen])
         one = Generator(catalog=crowd.catalog, model=args.model)
         head("houses", "Requests over catalogs of bare lines that were never seen", arguments)
         lines = [["house", "operations", "n", "similarity", "exact sequence, %", "without a command's trigger, %"]]
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             pairs = answered(Generator(catalog=house.catalog, model=args.model), house, args.limit)
             alone += pairs
             lines.append(line(house.name, len(house.own), pairs))
-        together = answered(one, crowd, args.limit * len(chosen))
+        together = answered(one, crowd, 0)
     except Nl2DslError as problem:
         print(f"error: {problem}\n  hint: {problem.hint}", file=sys.stderr)
         return 2

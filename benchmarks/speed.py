@@ -129,7 +129,7 @@ class Other:
         return seconds
 
 
-def transformers() -> Other | None:
+def beside() -> Other | None:
     try:
         return Other()
     except ImportError as problem:
@@ -152,7 +152,7 @@ def main(words: list[str] | None = None) -> int:
         return 0
     queries = [r.query for r in validation(args.limit)]
     stages(generator, queries)
-    decoding(generator, queries, transformers() if args.transformers_limit else None, args.transformers_limit)
+    decoding(generator, queries, beside() if args.transformers_limit else None, args.transformers_limit)
     automaton_cost(generator, queries)
     return 0
 

@@ -18,6 +18,7 @@ from rich.console import Console  # noqa: E402
 
 import tiny  # noqa: E402
 from nl2dsl import recipe as recipes  # noqa: E402
+from nl2dsl.corpus import houses  # noqa: E402
 from nl2dsl.corpus.build import CorpusRecipe, build  # noqa: E402
 from nl2dsl.decoding.actions import FIXED, Kind  # noqa: E402
 from nl2dsl.decoding.automaton import Automaton, Role  # noqa: E402
@@ -132,18 +133,30 @@ def test_illegal_decisions_have_no_share_of_the_loss() -> None:
     assert value(t) == pytest.approx(before, abs=1e-6)
 
 
-@pytest.mark.parametrize("killed", [5, 8])
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, killed: int) -> None:
+NOISE = {"dropout": 0.2, "masked": 0.2}
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_dropout_and_hidden_tokens_act_in_training_alone(tmp_path: Path, name: str) -> None:
+    plain, noisy = tiny.trained(10), tiny.trained(10)
+    fit(plain, tmp_path / "plain", 2)
+    fit(noisy, tmp_path / "noisy", 2, **{name: 0.2})
+    assert not same(plain.model, noisy.model)
+    assert value(noisy) == value(noisy)
+
+
+@pytest.mark.parametrize(("killed", "noise"), [(5, {}), (8, {}), (5, NOISE)])
+def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, killed: int, noise: dict[str, float]) -> None:
     whole = tiny.trained(10)
-    fit(whole, tmp_path / "whole", 11, checkpoint=Checkpoint(tmp_path / "whole.pt", "x", 0.0))
+    fit(whole, tmp_path / "whole", 11, checkpoint=Checkpoint(tmp_path / "whole.pt", "x", 0.0), **noise)
     cut = Checkpoint(tmp_path / "cut.pt", "x", 0.0)
     with pytest.raises(Killed):
-        fit(tiny.trained(10), tmp_path / "cut", 11, checkpoint=cut, tick=kill_at(killed))
+        fit(tiny.trained(10), tmp_path / "cut", 11, checkpoint=cut, tick=kill_at(killed), **noise)
     state = cut.load()
     assert state is not None
     assert state["step"] == killed - 1
     resumed = tiny.trained(10, seed=99)  # whatever it starts from
-    fit(resumed, tmp_path / "cut", 11, checkpoint=cut)
+    fit(resumed, tmp_path / "cut", 11, checkpoint=cut, **noise)
     assert same(whole.model, resumed.model)
 
 
@@ -175,13 +188,17 @@ def tune(base: Path, out: Path, **more: Any) -> None:
     retriever.train(found, tiny.catalog(), out, start=base, **{**options, **more})
 
 
-def test_a_killed_retriever_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [1, 200])
+def test_a_killed_retriever_goes_on_to_the_same_weights(tmp_path: Path, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in other houses, whose operations stand still from so many on."""
+    monkeypatch.setattr(retriever, "LARGE", large)
+    bakery = embedded._visit(houses.read(HERE / "tests" / "houses" / "bakery.house"))
     base = tiny.base(tmp_path / "base")
-    tune(base, tmp_path / "whole")
+    tune(base, tmp_path / "whole", houses=[bakery], visits=0.5)
     cut = Checkpoint(tmp_path / "cut.pt", "x", 0.0)
     with pytest.raises(Killed):
-        tune(base, tmp_path / "cut", checkpoint=cut, tick=kill_at(4))
-    tune(base, tmp_path / "cut", checkpoint=cut)
+        tune(base, tmp_path / "cut", houses=[bakery], visits=0.5, checkpoint=cut, tick=kill_at(4))
+    tune(base, tmp_path / "cut", houses=[bakery], visits=0.5, checkpoint=cut)
     assert (tmp_path / "cut" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
 
 
@@ -330,7 +347,6 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
         first, back = (torch.load(tmp_path / run / f"{name}.pt", weights_only=True) for run in "ac")
         assert first.keys() == back.keys()
         assert max(float((first[key] - back[key]).abs().max()) for key in first) < 0.02
-    monkeypatch.setattr(retriever, "CROWD", 1)  # the operations of other houses stand still
     goes_on = replace(recipe(corpus, tmp_path / "d", base), start=str(model))
     assert (train_recipe(goes_on) / "decoder.xml").exists()
     with pytest.raises(ModelError, match="does not fit"):
@@ -368,6 +384,7 @@ def test_hidden_words_are_never_the_first_or_the_last() -> None:
 def test_crowds_take_their_share_of_the_visits() -> None:
     assert embedded._with_crowds([1, 2, 3, 4], [9], 0.5).count(9) == 4
     assert embedded._with_crowds([1, 2, 3, 4], [8, 9], 0.5).count(9) == 2
+    assert embedded._with_crowds([1], [9], 0.3) == [1, 9]
     assert embedded._with_crowds([1, 2], [9], 0.0) == [1, 2] and embedded._with_crowds([], [], 0.3) == []
 
 

@@ -128,7 +128,7 @@ class GeneratorRecipe:
     dropout: float = 0.0
     """Share of what the decoder's layers add that is dropped."""
     masked: float = 0.0
-    """Share of a request's words that are hidden from the encoder."""
+    """Share of a request's tokens that are hidden from the encoder."""
     every: int = 500
     """Steps between two evaluations."""
     decoded: int = 100
@@ -173,6 +173,8 @@ class TrainRecipe:
                 raise ValueError(f"`{name}.crowds` is a share below 1")
             if min(part.batch, part.every) < 1:
                 raise ValueError(f"`{name}.batch` and `{name}.every` are at least 1")
+        if not (0 <= self.generator.dropout < 1 and 0 <= self.generator.masked < 1):
+            raise ValueError("`generator.dropout` and `generator.masked` are shares below 1")
         if self.decoder.hidden_size % self.decoder.num_attention_heads or self.decoder.num_attention_heads % self.decoder.num_key_value_heads:
             raise ValueError("`decoder`: hidden_size is a multiple of num_attention_heads, which is a multiple of num_key_value_heads")
 
@@ -251,8 +253,8 @@ def _visit(house: House) -> retriever.Visit:
 
 
 def _with_crowds(single: Sequence[Visited], crowds: Sequence[Visited], share: float) -> list[Visited]:
-    """Single houses and crowds of them, these as often as makes up their share of the visits."""
-    times = round(share / (1 - share) * len(single) / max(1, len(crowds)))
+    """Single houses and crowds of them, these as often as makes up their share of the visits as nearly as whole numbers do, and once at least unless it is 0."""
+    times = max(1, round(share / (1 - share) * len(single) / max(1, len(crowds)))) if share else 0
     return [*single, *[crowd for crowd in crowds for _ in range(times)]]
 
 

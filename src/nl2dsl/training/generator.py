@@ -123,7 +123,7 @@ def prefix(model: Model, hidden: Tensor, chosen: Tensor, scores: Tensor, banks: 
 def loss(
     model: Model, batch: Sequence[Row], retrieved: Tensor, banks: Banks, sets: Tensor, *, train: bool = True, masked: float = 0.0
 ) -> tuple[Tensor, dict[str, tuple[int, int]]]:
-    """Mean loss per decision, and (right, all) per class of decision. A share `masked` of the words is hidden from the encoder."""
+    """Mean loss per decision, and (right, all) per class of decision. A share `masked` of the tokens is hidden from the encoder."""
     w = model.writer
     b, longest = len(batch), minilm.rung(max(len(r.tokens) for r in batch))
     ids, valid = torch.zeros(b, longest, dtype=torch.long), torch.zeros(b, longest, dtype=torch.long)
@@ -317,7 +317,7 @@ def train(
     """Trains for `steps`, or for `seconds` when there are none; the learning rate falls with the steps or the clock, which stands during evaluations. Batches hold
     rows of like length. Weights are saved and validated every `every` steps, with the figures that `evaluate` adds for each validation set; `checkpoint` is
     resumed from. A share `renamed` of the steps sees the catalog in the words of one of `others`, a share `visits` is made
-    in one of `houses`. `dropout` is that of the decoder, `masked` the share of words hidden from the encoder. Returns the figures of the last validation."""
+    in one of `houses`. `dropout` is that of the decoder, `masked` the share of tokens hidden from the encoder. Returns the figures of the last validation."""
     record = record or (lambda figures: log(line(figures)))
     rng = random.Random(seed)
     groups = [

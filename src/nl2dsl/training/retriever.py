@@ -32,7 +32,7 @@ from nl2dsl.training.journal import line
 Figures = dict[str, Any]
 MANNERS = 6  # ways in which operations are told otherwise
 STILL = 50  # steps for which embedded operations may stand still
-CROWD = 200  # operations of a visited catalog above which they stand still
+LARGE = 200  # operations of a visited catalog above which they stand still
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def train(
             house = rng.choice(houses)
             asked = rng.sample(house.requests, min(batch_size, len(house.requests)))
             every_one = list(range(len(house.texts)))
-            said = embed(model, tok, house.texts) if len(every_one) > CROWD else tok.encode_batch(list(house.texts))
+            said = embed(model, tok, house.texts) if len(every_one) > LARGE else tok.encode_batch(list(house.texts))
             return [text for text, _ in asked], [list(places) for _, places in asked], every_one, said
         if len(order) < batch_size:
             order = rng.sample(range(len(pairs)), len(pairs))

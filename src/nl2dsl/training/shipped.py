@@ -108,8 +108,8 @@ def _apart(found: Mapping[str, Any], size: Size) -> dict[str, Any]:
             ("qkv", [wide, wide + narrow], ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")),
             ("gate_up", [size.intermediate_size], ("mlp.gate_proj", "mlp.up_proj")),
         ):
-            parts = np.split(found[f"{joined}.{i}.weight"], places)
-            apart |= {f"decoder.layers.{i}.{name}.weight": part for name, part in zip(names, parts, strict=True)}
+            if (whole := found.get(f"{joined}.{i}.weight")) is not None:  # models of before have them apart
+                apart |= {f"decoder.layers.{i}.{name}.weight": part for name, part in zip(names, np.split(whole, places), strict=True)}
     return apart
 
 
