@@ -1,13 +1,14 @@
-"""How long a request takes, stage by stage; what jumping over forced decisions saves; what the typed automaton costs; and, request by request in turn, the same decoder
+"""How long a request takes, stage by stage; what jumping over forced decisions saves; what the typed automaton costs; and, ten requests by ten in turn, the same decoder
 shape in transformers.
 
 The comparison is of decoding alone: `MistralForCausalLM` with the decoder's shape and random weights (float32, greedy, key-value cache) gets `inputs_embeds` of the same length
-and writes as many tokens as the flow had decisions, right after the flow was decoded: on a machine whose speed wavers only neighbours compare. It knows no grammar: what it
-writes is no flow.
+and writes as many tokens as the flow had decisions. It has a process of its own and takes turns with us every ten requests: on a machine whose speed wavers only neighbours
+compare, but after a fifth of a second without work its call took three times as long as one of several in a row. It knows no grammar: what it writes is no flow.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ def spread(name: str, seconds: list[float]) -> list[str]:
     return [name, *(milliseconds(percentile(seconds, p)) for p in (10, 50, 90)), f"{len(seconds):,}"]
 
 
+TURN = 10  # requests of the one before the other has its turn
 HEADER = ["ms", "P10", "P50", "P90", "n"]
 
 
@@ -51,6 +53,7 @@ def decoding(generator: Any, queries: list[str], other: Other | None, limit: int
     tables = vocabulary.tables
     times: dict[bool, list[float]] = {True: [], False: []}
     others: list[float] = []
+    waiting: list[tuple[int, int]] = []
     for n, query in enumerate(progress(queries, "decoding")):
         read, ids = engine.read(query)
         retrieved = engine.retrieve(ids)
@@ -60,7 +63,10 @@ def decoding(generator: Any, queries: list[str], other: Other | None, limit: int
             found = search(scorer, Automaton(tables.list, read), tables, jump=jump)
             times[jump].append(time.perf_counter() - start)
         if other and n < limit:
-            others.append(other(len(ids) + len(scorer.candidates) + 1, len(found.decisions)))
+            waiting.append((len(ids) + len(scorer.candidates) + 1, len(found.decisions)))
+            if len(waiting) == TURN or n == min(limit, len(queries)) - 1:
+                others += [other(*size) for size in waiting]
+                waiting = []
     table([["decoding alone, ms", *HEADER[1:]], spread("with jump", times[True]), spread("without jump", times[False])])
     if other:
         mine = times[True][: len(others)]
@@ -95,38 +101,57 @@ def automaton_cost(generator: Any, queries: list[str]) -> None:
 
 
 class Other:
-    """The decoder's shape in transformers. Raises `ImportError` where it is not installed."""
+    """The decoder's shape in transformers, in a process of its own. Raises `ImportError` where it is not installed."""
 
     def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_other, args=(theirs, threads()), daemon=True)
+        self.process.start()
+        self.title, missing = self.pipe.recv()
+        if missing:
+            raise ImportError(name=missing)
+        for _ in range(3):
+            self(40, 16)
+
+    def __call__(self, prefix: int, new: int) -> float:
+        """Seconds for `new` tokens after a prefix."""
+        self.pipe.send((prefix, new))
+        seconds: float = self.pipe.recv()
+        return seconds
+
+
+def _other(pipe: Any, cores: int) -> None:
+    """The other process: answers each (prefix, new) with seconds."""
+    try:
         import torch
         import transformers
         from transformers import MistralConfig, MistralForCausalLM
 
         from nl2dsl.decoding.actions import FIXED
         from nl2dsl.training.network import WIDTH, Size
-
-        self.torch, self.width = torch, Size().hidden_size
-        torch.set_num_threads(threads())
-        torch.manual_seed(0)
-        shape = {k: v for k, v in Size().as_dict().items() if k != "rope_theta"}
-        vocabulary = len(FIXED) + 5 * WIDTH  # an output layer as wide as the heads
-        self.model = MistralForCausalLM(MistralConfig(**shape, vocab_size=vocabulary, pad_token_id=0, eos_token_id=None, bos_token_id=1)).eval()
-        parameters = sum(p.numel() for p in self.model.parameters()) / 1e6
-        self.title = f"transformers {transformers.__version__}, torch {torch.__version__}, {parameters:.1f} M, ms"
-        for _ in range(3):
-            self(40, 16)
-
-    def __call__(self, prefix: int, new: int) -> float:
-        """Seconds for `new` tokens after a prefix."""
-        torch = self.torch
-        with torch.inference_mode():
-            embeds = torch.randn(1, prefix, self.width) * 0.02
-            mask = torch.ones(1, prefix, dtype=torch.long)
+    except ImportError as problem:
+        pipe.send(("", problem.name))
+        return
+    torch.set_num_threads(cores)
+    torch.manual_seed(0)
+    shape = {k: v for k, v in Size().as_dict().items() if k != "rope_theta"}
+    vocabulary = len(FIXED) + 5 * WIDTH  # an output layer as wide as the heads
+    model: Any = MistralForCausalLM(MistralConfig(**shape, vocab_size=vocabulary, pad_token_id=0, eos_token_id=None, bos_token_id=1)).eval()
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    pipe.send((f"transformers {transformers.__version__}, torch {torch.__version__}, {parameters:.1f} M, ms", ""))
+    with torch.inference_mode():
+        while True:
+            try:
+                prefix, new = pipe.recv()
+            except EOFError:
+                return
+            embeds, mask = torch.randn(1, prefix, Size().hidden_size) * 0.02, torch.ones(1, prefix, dtype=torch.long)
             start = time.perf_counter()
-            out = self.model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=new, min_new_tokens=new, do_sample=False)
+            out = model.generate(inputs_embeds=embeds, attention_mask=mask, max_new_tokens=new, min_new_tokens=new, do_sample=False)
             seconds = time.perf_counter() - start
-        assert out.shape[1] == new, (out.shape, new)
-        return seconds
+            assert out.shape[1] == new, (out.shape, new)
+            pipe.send(seconds)
 
 
 def beside() -> Other | None:

@@ -306,7 +306,7 @@ def test_a_bad_host_leaves_every_flow_described_or_rejected(tmp_path: Path) -> N
 def test_the_account_of_a_whole_corpus_is_that_of_the_host(tmp_path: Path, name: str) -> None:
     """The benchmark of a teacher's moods with two of them; `python -m benchmarks.teacher` has all."""
     moods = pytest.importorskip("benchmarks.teacher", reason="run from the root of the repository")
-    moods.flows(tmp_path / "flows.jsonl", 6)
+    moods.flows(tmp_path / "flows.jsonl", 12)
     line, reasons, good = moods.measured(name, tmp_path / "flows.jsonl", tmp_path)
     assert good and line[3] == 0 and line[6] == 0  # no row open, nothing charged twice
     assert line[1] > 4

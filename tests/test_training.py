@@ -260,7 +260,17 @@ def test_the_recipe_that_ships_has_the_settings_of_the_defaults() -> None:
     assert recipes.load(HERE / "recipes" / "train" / "embedded.toml", TrainRecipe) == TrainRecipe()
 
 
-@pytest.mark.parametrize("override", ["generator.batch=0", "retriever.steps=-1", "decoder.num_attention_heads=7", "generator.learning_rat=1"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "generator.batch=0",
+        "retriever.steps=-1",
+        "decoder.num_attention_heads=7",
+        "generator.dropout=1.5",
+        "retriever.crowds=1",
+        "generator.learning_rat=1",
+    ],
+)
 def test_settings_that_cannot_be_are_told_before_anything_starts(override: str) -> None:
     with pytest.raises(RecipeError):
         recipes.load(HERE / "recipes" / "train" / "embedded-smoke.toml", TrainRecipe, [override])

@@ -125,9 +125,9 @@ class GeneratorRecipe:
     """Share of the steps that are made in another house (`corpus/houses.py`)."""
     crowds: float = 0.3
     """Share of these that find several houses with one catalog."""
-    dropout: float = 0.0
+    dropout: float = 0.1
     """Share of what the decoder's layers add that is dropped."""
-    masked: float = 0.0
+    masked: float = 0.03
     """Share of a request's tokens that are hidden from the encoder."""
     every: int = 500
     """Steps between two evaluations."""
