@@ -121,7 +121,7 @@ def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], w
         drawn = sketches.parse(text if STARTS.get(first, first) in triggers else f"button; {text}")
     except sketches.SketchError as problem:
         raise CorpusError(f"{where}: {problem}") from problem
-    found = Sketch(_named(drawn.trigger), sketches.mapped(drawn.steps, _named))
+    found = sketches.mapped(drawn, _named)
     for step in sketches.steps(found):
         known = catalog.get(step.operation)
         if known is None:
@@ -155,8 +155,7 @@ def _elsewhere(asked: Asked, ids: Mapping[str, str]) -> Asked:
     def there(step: Step) -> Step:
         return replace(step, operation=ids.get(step.operation, step.operation))
 
-    sketch = asked.sketch and Sketch(there(asked.sketch.trigger), sketches.mapped(asked.sketch.steps, there))
-    return Asked(asked.query, tuple(ids.get(o, o) for o in asked.operations), sketch)
+    return Asked(asked.query, tuple(ids.get(o, o) for o in asked.operations), asked.sketch and sketches.mapped(asked.sketch, there))
 
 
 def together(houses: Sequence[House], operations: int) -> list[House]:

@@ -111,21 +111,26 @@ def operations(sketch: Sketch) -> list[str]:
     return [step.operation for step in steps(sketch)]
 
 
-def mapped(nodes: tuple[Node, ...], change: Callable[[Step], Step]) -> tuple[Node, ...]:
-    """The same nodes with every call changed."""
-    return tuple(_mapped(node, change) for node in nodes)
+def mapped(sketch: Sketch, change: Callable[[Step], Step]) -> Sketch:
+    """The same sketch with every call changed."""
+
+    def inside(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        return tuple(change(node) if isinstance(node, Step) else _within(node, inside) for node in nodes)
+
+    return Sketch(change(sketch.trigger), inside(sketch.steps))
 
 
-def _mapped(node: Node, change: Callable[[Step], Step]) -> Node:
+def _within(node: Node, change: Callable[[tuple[Node, ...]], tuple[Node, ...]]) -> Node:
+    """The node with everything that it holds changed, stretch by stretch; a call holds nothing."""
     match node:
         case When():
-            return replace(node, then=mapped(node.then, change), otherwise=mapped(node.otherwise, change))
+            return replace(node, then=change(node.then), otherwise=change(node.otherwise))
         case Each() | Repeat():
-            return replace(node, body=mapped(node.body, change))
+            return replace(node, body=change(node.body))
         case Choose():
-            return replace(node, cases=tuple((value, mapped(body, change)) for value, body in node.cases), default=mapped(node.default, change))
+            return replace(node, cases=tuple((value, change(body)) for value, body in node.cases), default=change(node.default))
         case Step():
-            return change(node)
+            return node
 
 
 _STRETCH = 3  # steps that a repetition may have
@@ -138,25 +143,13 @@ def once(sketch: Sketch) -> Sketch:
 
 def _once(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     found: list[Node] = []
-    for node in map(_inside_once, nodes):
-        found.append(node)
+    for node in nodes:
+        found.append(_within(node, _once))
         for n in range(1, _STRETCH + 1):
             if len(found) >= 2 * n and found[-n:] == found[-2 * n : -n]:
                 del found[-n:]
                 break
     return tuple(found)
-
-
-def _inside_once(node: Node) -> Node:
-    match node:
-        case When():
-            return replace(node, then=_once(node.then), otherwise=_once(node.otherwise))
-        case Each() | Repeat():
-            return replace(node, body=_once(node.body))
-        case Choose():
-            return replace(node, cases=tuple((value, _once(body)) for value, body in node.cases), default=_once(node.default))
-        case _:
-            return node
 
 
 # --- text ----------------------------------------------------------------------------------------------------------------------

@@ -508,13 +508,14 @@ class _Run:
 
     def _visits(self, sets: FixedSets) -> list[generator.Visit]:
         """The other houses' catalogs and rows, one by one and in crowds."""
-        single, crowds = ([visit for house in some if (visit := self._visit(house, sets)).rows] for some in (self.houses, self.crowds))
+        model = self._tuned()
+        single, crowds = ([visit for house in some if (visit := self._visit(house, model, sets)).rows] for some in (self.houses, self.crowds))
         self.journal.log(f"houses: {len(single)}, rows {sum(len(v.rows) for v in single)}; crowds: {len(crowds)}")
         return _with_crowds(single, crowds, self.recipe.generator.crowds)
 
-    def _visit(self, house: House, sets: FixedSets) -> generator.Visit:
+    def _visit(self, house: House, model: Any, sets: FixedSets) -> generator.Visit:
         """A house's catalog and rows; the platform's own operations are known there, too."""
-        model, places = self._tuned(), self.tables.index
+        places = self.tables.index
         found = build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
         asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
         rows, _ = rows_of(asked, found, self.tokenizer, sets)
