@@ -775,6 +775,23 @@ def test_random_flows_in_normal_form_come_back(seed: int) -> None:
     assert compile(again, CATALOG) == definition
 
 
+@pytest.mark.parametrize("number", [1e298, 1e299, 1.7976931348623157e308, -1e300, 5e-324])
+def test_every_number_that_compiles_comes_back(number: float) -> None:
+    text = f'triggerOutputs = await commonTrigger.manual({{}});\noutputs_Compose = builtin.Compose({{ "inputs": {number!r} }});\n'
+    definition = compile(parse(text)[0], CATALOG)
+    assert compile(parse(unparse(decompile(definition, CATALOG)))[0], CATALOG) == definition
+    assert repr(number) in json.dumps(definition)
+
+
+@pytest.mark.parametrize("number", [10**299, -(10**400), float("inf"), float("nan")], ids=["long", "longer", "inf", "nan"])
+def test_numbers_that_no_text_holds_are_refused(number: float) -> None:
+    definition = compile(parse('triggerOutputs = await commonTrigger.manual({});\noutputs_Compose = builtin.Compose({ "inputs": 1 });\n')[0], CATALOG)
+    (action,) = definition["actions"].values()
+    action["inputs"] = number
+    with pytest.raises(UsageError, match="too large"):
+        decompile(definition, CATALOG)
+
+
 @settings(max_examples=40, deadline=None)
 @given(trees.flows)
 def test_any_tree_compiles_and_settles_in_normal_form(flow: Flow) -> None:

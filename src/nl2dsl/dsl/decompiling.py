@@ -7,6 +7,7 @@ expression may refer to any of them; a second one translates.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -92,11 +93,18 @@ def _check_size(definition: Json) -> None:
             if depth > MAX_LEVELS:
                 raise UsageError(f"this definition is nested more than {MAX_LEVELS} levels deep", _FLATTEN)
             waiting.extend((item, depth + 1) for item in (value.values() if isinstance(value, dict) else value))
-        elif isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
+        elif _too_large(value):
             raise UsageError("this definition has a number that is too large", "write it as text, in quotes")
 
 
 _LARGEST = 10 ** (MAX_DIGITS - 1)
+
+
+def _too_large(value: Any) -> bool:
+    """Whole numbers are written out; a float is short in any text as long as it is finite."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and not -_LARGEST < value < _LARGEST
 
 
 @dataclass(slots=True)
