@@ -52,7 +52,7 @@ def shipped(model: Path, catalog: Catalog, by_span: bool) -> Ranked:
     operations, ids = engine.tables(catalog).operations, [o.id for o in catalog]
 
     def scores(query: str) -> Any:
-        read = engine.retrieve(engine.read(query)[1])
+        read = engine.retrieve(engine.read(query)[1]).reading
         return spans.scores(read if by_span else read[:1], operations)
 
     return lambda queries: ranked([scores(query) for query in progress(queries, "retriever")], ids)

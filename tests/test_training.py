@@ -25,7 +25,7 @@ from nl2dsl.decoding.automaton import Automaton, Role  # noqa: E402
 from nl2dsl.errors import CorpusError, ModelError, RecipeError  # noqa: E402
 from nl2dsl.example import read  # noqa: E402
 from nl2dsl.retrieval import spans  # noqa: E402
-from nl2dsl.training import embedded, export, generator, minilm, retriever, scoring, shipped  # noqa: E402
+from nl2dsl.training import embedded, export, generator, guarding, minilm, reranker, retriever, scoring, shipped  # noqa: E402
 from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
 from nl2dsl.training.embedded import TrainRecipe, train_recipe  # noqa: E402
 from nl2dsl.training.journal import Journal, line  # noqa: E402
@@ -299,6 +299,9 @@ def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
         [
             "retriever.steps=2",
             "retriever.batch=4",
+            "reranker.steps=4",
+            "reranker.every=2",
+            "reranker.batch=4",
             "generator.steps=6",
             "generator.every=4",
             "generator.batch=4",
@@ -318,6 +321,7 @@ def recipe(corpus: Path, out: Path, base: Path) -> TrainRecipe:
         base=str(base),
         wording=str(HERE / "data" / "wording"),
         houses=str(HERE / "tests" / "houses"),
+        refusals=str(HERE / "tests" / "refusals"),
         connectors=connectors,
         decoder=tiny.SIZE,
         checkpoint=0.0,
@@ -338,7 +342,7 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
             train_recipe(recipe(corpus, tmp_path / "b", base))
     train_recipe(recipe(corpus, tmp_path / "b", base))
     assert "goes on at step 4" in (tmp_path / "b" / "log.txt").read_text()
-    for name in ("encoder", "writer"):
+    for name in ("encoder", "writer", "reranker"):
         first, second = (torch.load(tmp_path / run / f"{name}.pt", weights_only=True) for run in "ab")
         assert all(torch.equal(first[key], second[key]) for key in first)
     steps = [(f["step"], f["set"]) for f in map(json.loads, (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()) if f["stage"] == "generator"]
@@ -348,7 +352,7 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
         raise AssertionError("done before")
 
     with monkeypatch.context() as patch:
-        for place, function in ((generator, "train"), (retriever, "train"), (retriever, "embed"), (embedded.export, "export")):
+        for place, function in ((generator, "train"), (reranker, "train"), (guarding, "train"), (retriever, "train"), (retriever, "embed"), (embedded.export, "export")):
             patch.setattr(place, function, never)
         train_recipe(recipe(corpus, tmp_path / "b", base))
 

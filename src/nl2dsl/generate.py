@@ -2,7 +2,7 @@
 
 In: a query, a catalog, an engine. Out: an `Outcome` with the time of each stage. The order of the stages is the order of the function `Generator.generate`:
 
-    retrieve ─ prompt ─ decode (typed) ─ complete ─ check ─ compile
+    retrieve ─ refuse ─ prompt ─ decode (typed) ─ complete ─ check ─ compile
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nl2dsl.dsl.sketch import Sketch
 from nl2dsl.dsl.text import unparse
 from nl2dsl.dsl.tree import NOWHERE
 from nl2dsl.errors import UsageError
-from nl2dsl.outcome import Authored, Facts, Failed, Outcome
+from nl2dsl.outcome import Authored, Facts, Failed, Outcome, Refused
 
 if TYPE_CHECKING:
     from nl2dsl.engines.embedded import Embedded, Vocabulary
@@ -109,6 +109,9 @@ class Generator:
         with clock.stage("retrieve"):
             read, ids = self.engine.read(text)
             retrieved = self.engine.retrieve(ids)
+        refusal = self.engine.guard.refusal(retrieved.reading) if self.engine.guard else None
+        if refusal:
+            return Refused(self._facts(query, clock, {"prompt": len(ids), "completion": 0, "forced": 0}), refusal)
         with clock.stage("prompt"):
             scorer = self.engine.start(ids, self.vocabulary, retrieved)
         with clock.stage("decode"):

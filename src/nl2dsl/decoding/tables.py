@@ -22,6 +22,14 @@ Floats = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Floats]
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a reranker reads of each operation: numbers for its words (n, WORDS, d), and how many words it has (n)."""
+
+    states: Floats
+    sizes: NDArray[np.int64]
+
+
 @dataclass
 class Tables:
     """(n, 384) arrays; `operations[i]` belongs to the i-th operation of the catalog."""
@@ -32,6 +40,7 @@ class Tables:
     enums: Floats
     parameter_row: dict[str, int] = field(default_factory=dict)
     enum_row: dict[str, int] = field(default_factory=dict)
+    words: Words | None = None  # with a reranker
 
     def __post_init__(self) -> None:
         self.list: list[Operation] = list(self.catalog)
@@ -91,7 +100,8 @@ def build(catalog: Catalog, embed: Embed) -> Tables:
     return assemble(catalog, embed(operations), embed(parameters), embed(enums))
 
 
-def assemble(catalog: Catalog, operation_rows: Floats, parameter_rows: Floats, enum_rows: Floats) -> Tables:
+def assemble(catalog: Catalog, operation_rows: Floats, parameter_rows: Floats, enum_rows: Floats, words: Words | None = None) -> Tables:
     """Tables from embeddings made earlier, in the order of `texts`."""
     _, parameters, enums = texts(catalog)
-    return Tables(catalog, operation_rows, parameter_rows, enum_rows, {t: i for i, t in enumerate(parameters)}, {t: i for i, t in enumerate(enums)})
+    parameter_row, enum_row = ({text: i for i, text in enumerate(some)} for some in (parameters, enums))
+    return Tables(catalog, operation_rows, parameter_rows, enum_rows, parameter_row, enum_row, words)

@@ -22,9 +22,13 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.read import PLATFORM, builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
-from nl2dsl.decoding.tables import Floats, Tables, assemble, build
+from nl2dsl.decoding.tables import Floats, Tables, Words, assemble, texts
+from nl2dsl.engines import reranking
+from nl2dsl.engines.guard import Guard
+from nl2dsl.engines.reranking import Reranking
 from nl2dsl.errors import EngineError, ModelError
 from nl2dsl.retrieval import spans
+from nl2dsl.retrieval.texts import WORDS
 
 WIDTH, CANDIDATES = 384, 16
 MAX_TOKENS = 160
@@ -60,8 +64,11 @@ class Embedded:
         if not (folder / "card.json").exists():
             raise ModelError(f"no model in {folder}", hint="train one: nl2dsl train recipes/train/embedded.toml")
         try:
-            with ThreadPoolExecutor(len(FILES)) as pool:  # compiling is half of a cold start; side by side, and beside the reading, it takes little more than half as long
-                compiled = {name: pool.submit(ov.Core().compile_model, str(folder / f"{name}.xml"), "CPU", _settings()) for name in FILES}
+            names = [name for name in (*FILES, reranking.NAME) if name in FILES or (folder / f"{name}.xml").exists()]
+            with ThreadPoolExecutor(
+                len(names)
+            ) as pool:  # compiling is half of a cold start; side by side, and beside the reading, it takes little more than half as long
+                compiled = {name: pool.submit(ov.Core().compile_model, str(folder / f"{name}.xml"), "CPU", _settings()) for name in names}
                 self._read_files(Tokenizer)
             self._graphs = {name: graph.result() for name, graph in compiled.items()}
         except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as problem:
@@ -70,6 +77,10 @@ class Embedded:
                 hint="install the package again, or train and export the model again",
             ) from problem
         self._requests = {name: graph.create_infer_request() for name, graph in self._graphs.items()}
+        self.reranker = None
+        if reranking.NAME in self._requests:
+            weight, floor = self.card["rerank_weight"], self.card["rerank_floor"]
+            self.reranker = Reranking(self._requests[reranking.NAME], self.inputs["shown"], weight, floor)
 
     def _read_files(self, tokenizers: Any) -> None:
         """All of the folder but the graphs."""
@@ -80,6 +91,7 @@ class Embedded:
         with np.load(self.folder / "words.npz") as stored:
             self._words, self._scales = stored["words"], stored["words.scale"]
         self.inputs = _dense(self.folder / "inputs.npz")  # input layers and biases of the decoder, by name
+        self.guard = Guard.load(self.folder)
 
     @cached_property
     def digest(self) -> str:
@@ -112,30 +124,38 @@ class Embedded:
 
     def embed(self, sentences: Sequence[str]) -> Floats:
         """Retriever embeddings (n, 384), normalised."""
-        out = np.empty((len(sentences), WIDTH), dtype=np.float32)
-        encodings = self.tokenizer.encode_batch([s[:2000] for s in sentences])
-        order = sorted(range(len(sentences)), key=lambda i: len(encodings[i].ids))
+        return _pooled(self._states(self.tokenizer.encode_batch([s[:2000] for s in sentences])))
+
+    def _states(self, encodings: Sequence[Any]) -> list[Floats]:
+        """The retriever's token states (t, 384) of each text."""
+        out: list[Floats] = [np.empty(0, dtype=np.float32)] * len(encodings)
+        order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids))
         for start in range(0, len(order), 32):
             rows = order[start : start + 32]
             longest = max(len(encodings[i].ids) for i in rows)
             ids, mask = np.zeros((len(rows), longest), dtype=np.int64), np.zeros((len(rows), longest), dtype=np.float32)
             for place, i in enumerate(rows):
                 ids[place, : len(encodings[i].ids)], mask[place, : len(encodings[i].ids)] = encodings[i].ids, 1
-            hidden = self._encode("retriever", ids, mask)
-            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
-            out[rows] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+            for i, states in zip(rows, self._encode("retriever", ids, mask), strict=True):
+                out[i] = states[: len(encodings[i].ids)]
         return out
 
-    def retrieve(self, ids: NDArray[np.int64]) -> Floats:
-        """What a request with these token ids is compared by, (1 + w, 384): the sentence and its spans."""
-        return spans.reading(self._encode("retriever", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0])
+    def retrieve(self, ids: NDArray[np.int64]) -> Retrieved:
+        """What a request with these token ids is compared by."""
+        states = self._encode("retriever", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0]
+        return Retrieved(states, spans.reading(states))
 
     def tables(self, catalog: Catalog) -> Tables:
         """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
         if catalog.digest == self.card.get("catalog"):
             stored = self._stored
-            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"])
-        return build(catalog, self.embed)
+            words = Words(stored["words"].reshape(len(stored["operations"]), WORDS, -1), stored["sizes"].astype(np.int64)) if self.reranker else None
+            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"], words)
+        operations, parameters, enums = texts(catalog)
+        encodings = self.tokenizer.encode_batch([text[:2000] for text in operations])
+        states = self._states(encodings)
+        words = self.reranker.words(operations, encodings, states) if self.reranker else None
+        return assemble(catalog, _pooled(states), self.embed(parameters), self.embed(enums), words)
 
     def vocabulary(self, tables: Tables) -> Vocabulary:
         """A catalog as the model points at it.
@@ -149,11 +169,34 @@ class Embedded:
         rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
         return weighed(tables, self._stored["residual"], rows, self.card.get("residual_share", 1.0), self.card.get("novelty", 0.0))
 
-    def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Floats | None = None) -> EmbeddedScorer:
+    def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Retrieved | None = None) -> EmbeddedScorer:
         """A scorer at the beginning of a flow for the query with these token ids; `retrieved` is what `retrieve` gave for it, if it was asked before."""
-        found = spans.scores(self.retrieve(ids) if retrieved is None else retrieved, vocabulary.tables.operations)
-        hidden = self._encode("encoder", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0]
-        return EmbeddedScorer(self, hidden, found, vocabulary)
+        return self.scorer(
+            self._encode("encoder", ids[None], np.ones((1, len(ids)), dtype=np.float32))[0], retrieved or self.retrieve(ids), vocabulary
+        )
+
+    def scorer(self, hidden: Floats, retrieved: Retrieved, vocabulary: Vocabulary) -> EmbeddedScorer:
+        """The same from the encoder's states of the query's tokens, (t, 384)."""
+        found = spans.scores(retrieved.reading, vocabulary.tables.operations)
+        added = vocabulary.bonus + self.reranker.added(retrieved.states, vocabulary.tables, found) if self.reranker else vocabulary.bonus
+        return EmbeddedScorer(self, hidden, found, added, vocabulary)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What the retriever made of a request: the states of its tokens (t, 384), and what it is compared by (`spans.reading`), (1 + w, 384)."""
+
+    states: Floats
+    reading: Floats
+
+
+def _pooled(states: Sequence[Floats]) -> Floats:
+    """Token states (t, 384) of each text -> embeddings (n, 384), normalised."""
+    out = np.empty((len(states), WIDTH), dtype=np.float32)
+    for row, each in zip(out, states, strict=True):
+        mean = each.mean(axis=0)
+        row[:] = mean / np.linalg.norm(mean)
+    return out
 
 
 @dataclass
@@ -178,10 +221,10 @@ def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float,
 
 
 class EmbeddedScorer:
-    """One query in the decoder. `push` feeds what was decided since and scores what may follow."""
+    """One query in the decoder. `push` feeds what was decided since and scores what may follow. `scores` (n) are the retriever's, `added` (n) counts wherever an operation is chosen."""
 
-    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, vocabulary: Vocabulary) -> None:
-        self.engine, self.hidden, self.scores, self.vocabulary = engine, hidden, scores, vocabulary
+    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, added: Floats, vocabulary: Vocabulary) -> None:
+        self.engine, self.hidden, self.scores, self.added, self.vocabulary = engine, hidden, scores, added, vocabulary
         self._request = engine._requests["decoder"]
         self._request.reset_state()
         self._called = -1
@@ -231,8 +274,8 @@ class EmbeddedScores:
         self._queries = heads[n:].reshape(5, WIDTH)
 
     def operations(self) -> Floats:
-        v = self._scorer.vocabulary
-        return self._queries[0] @ v.keys + v.bonus + self._scorer.engine.inputs["trust"] * self._scorer.scores  # type: ignore[no-any-return]
+        s = self._scorer
+        return self._queries[0] @ s.vocabulary.keys + s.added + s.engine.inputs["trust"] * s.scores  # type: ignore[no-any-return]
 
     def parameters(self, operation: int) -> Floats:
         t = self._scorer.vocabulary.tables

@@ -334,7 +334,7 @@ def _unpacked(engine: Embedded, tables: Tables, weights: Path | None, place: Pat
 
 def _batch_check(engine: Embedded, vocabulary: Vocabulary, queries: Sequence[str], wanted: Sequence[Trail], told: Tolerance) -> Check:
     """The request's states from a padded batch, decided on as ever."""
-    from nl2dsl.engines.embedded import EmbeddedScorer
+    from nl2dsl.engines.embedded import Retrieved
     from nl2dsl.retrieval import spans
 
     made, apart = [], 0.0
@@ -346,10 +346,10 @@ def _batch_check(engine: Embedded, vocabulary: Vocabulary, queries: Sequence[str
             rows[row, : len(one)], mask[row, : len(one)] = one, 1
         states, read = engine._encode("encoder", rows, mask), engine._encode("retriever", rows, mask)
         for row, (query, one) in enumerate(zip(some, ids, strict=True)):
-            found = spans.scores(spans.reading(read[row, : len(one)]), vocabulary.tables.operations)
+            retrieved = Retrieved(read[row, : len(one)], spans.reading(read[row, : len(one)]))
             hidden = np.ascontiguousarray(states[row, : len(one)])
             apart = max(apart, float(np.abs(hidden - engine._encode("encoder", one[None], np.ones((1, len(one)), dtype=np.float32))[0]).max()))
-            made.append(_searched(EmbeddedScorer(engine, hidden, found, vocabulary), query, engine, vocabulary.tables))
+            made.append(_searched(engine.scorer(hidden, retrieved, vocabulary), query, engine, vocabulary.tables))
     check = _compared("alone = in a batch", told, queries, wanted, made)
     check.figures["largest |Δ state|"] = apart
     return check

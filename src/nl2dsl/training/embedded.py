@@ -3,7 +3,7 @@
 In: a `TrainRecipe`, or the TOML of one; the corpus that `nl2dsl corpus` wrote. Out: a model folder with `card.json`, and beside it weights, `log.txt` and
 `metrics.jsonl`. The stages:
 
-    pairs ─ retriever ─ tables ─ query embeddings ─ rows ─ generator ─ export ─ card
+    pairs ─ retriever ─ tables ─ query embeddings ─ guard ─ reranker ─ rows ─ generator ─ export ─ card
 
 A stage is done when `done/STAGE.json` names the digest of what went into it: a second run skips it, a changed setting or corpus runs it again. The two trainings go on
 from their checkpoints, so that a run may be killed at any time.
@@ -35,20 +35,21 @@ from nl2dsl import __version__, example
 from nl2dsl import recipe as recipes
 from nl2dsl.catalog import read as catalogs
 from nl2dsl.catalog.model import Catalog
-from nl2dsl.corpus import houses, wording
+from nl2dsl.corpus import houses, refusals, wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
 from nl2dsl.corpus.houses import House
 from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, build, texts
 from nl2dsl.dsl import sketch
 from nl2dsl.dsl.sketch import Sketch
-from nl2dsl.engines import hf
+from nl2dsl.engines import guard, hf, reranking
 from nl2dsl.engines.embedded import CANDIDATES, MAX_TOKENS, Embedded
 from nl2dsl.errors import CorpusError, ModelError, RecipeError
 from nl2dsl.example import Example
 from nl2dsl.files import digest_of, digest_of_value, write_text
 from nl2dsl.retrieval.texts import operation_texts
-from nl2dsl.training import export, generator, memory, minilm, renaming, retriever, scoring
+from nl2dsl.training import cases, export, generator, guarding, memory, minilm, renaming, reranker, retriever, scoring
+from nl2dsl.training.cases import Case, Shelf
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
 from nl2dsl.training.journal import Journal
@@ -64,11 +65,25 @@ SPLITS = ("train", "validation", "unseen")
 MORE = ("flows-train", "paraphrases")  # of training, where the corpus has them: only rows with a sketch can be learned from
 DRAWN = ("sampled", "variant", "quota", "flows", "paraphrase")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
-HERE = ("corpus", "out", "model", "wording", "houses", "catalog", "base", "start")  # settings that are paths: where things lay, not what they were
+HERE = (
+    "corpus",
+    "out",
+    "model",
+    "wording",
+    "houses",
+    "refusals",
+    "catalog",
+    "base",
+    "start",
+)  # settings that are paths: where things lay, not what they were
 
-
+ORDINARY = 8_000  # requests of the corpus that the guard learns to let pass
+RANKINGS = 400  # requests by which the reranker is measured while it is trained
+RETOLD = 2  # ways in which the reranker reads our operations told otherwise
 CROWD = 546  # operations of a catalog that several houses share, at most
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
+RERANK_WEIGHT = 1.0  # of the reranker's score wherever an operation is chosen, and the least score that counts: both measured (docs/log.md)
+RERANK_FLOOR = -4.0
 NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
 
 
@@ -100,6 +115,25 @@ class RetrieverRecipe:
     still: float = 0.6
     """Share of the other steps in which the operations stand still and the texts move against all of them."""
     every: int = 250
+    """Steps between two evaluations."""
+
+
+@dataclass(frozen=True)
+class RerankerRecipe:
+    """How the reranker is trained; a model without one when it has neither seconds nor steps."""
+
+    seconds: float = 1_800.0
+    """Seconds of training, by which the learning rate falls too; evaluations do not count."""
+    steps: int = 0
+    """Steps of training instead of seconds; the same steps give the same weights on the same machine."""
+    batch: int = 48
+    """Requests of a step."""
+    candidates: int = 12
+    """Operations that are read with each."""
+    learning_rate: float = 6e-4
+    sampled: int = 15_000
+    """Sampled requests of the corpus that take part, and as many clauses at most."""
+    every: int = 400
     """Steps between two evaluations."""
 
 
@@ -149,6 +183,8 @@ class TrainRecipe:
     """Folder of the wordings, whose clauses the retriever learns from."""
     houses: str = "data/houses"
     """Folder of other people's catalogs and requests; none when empty."""
+    refusals: str = "data/refusals"
+    """Folder of requests that must be refused, and such as only look like it; a model without a guard when empty."""
     catalog: tuple[str, ...] = ()
     """Catalog files; the built-in catalog when empty."""
     connectors: tuple[str, ...] = ()
@@ -161,6 +197,7 @@ class TrainRecipe:
     checkpoint: float = 120.0
     """The most seconds of training that a killed run has to take again."""
     retriever: RetrieverRecipe = field(default_factory=RetrieverRecipe)
+    reranker: RerankerRecipe = field(default_factory=RerankerRecipe)
     generator: GeneratorRecipe = field(default_factory=GeneratorRecipe)
     decoder: Size = field(default_factory=Size)
     """Shape of the decoder."""
@@ -206,6 +243,7 @@ def _of_values(*values: Any) -> str:
 
 Rows = list[tuple[Example, Sketch]]
 Visited = TypeVar("Visited")
+Spread = TypeVar("Spread")
 
 
 def _read(path: Path, catalog: Catalog) -> Rows:
@@ -298,6 +336,7 @@ class _Run:
         self.words_digest = self._digest(Path(recipe.wording) / WORDS)
         self.house_files = houses.files(Path(recipe.houses)) if recipe.houses else []
         self.houses_digest = _of_values(*(digest_of(path) for path in self.house_files))
+        self.refusals_digest = _of_values(*(digest_of(path) for path in refusals.files(Path(recipe.refusals)))) if recipe.refusals else ""
         self.base_digest = self._digest(self.base / "model.safetensors")
         self.journal = Journal(self.out)
         self.start = self._start()
@@ -350,11 +389,13 @@ class _Run:
             self._tables,
         )
         self._stage("queries", _of_values(weights, self.digests, self.houses_digest, self.catalog.digest), [self.out / "queries.pt"], self._queries)
+        guarded = self._guarded(weights)
+        reranked = self._reranked(_of_values(data, self.words_digest, self.houses_digest, weights, asdict(r.reranker)))
         inputs = _of_values(data, self.houses_digest, weights, FIXED, asdict(r.generator), asdict(r.decoder))
         trained = self._stage("generator", inputs, [self.out / f"{name}.pt" for name in ("encoder", "writer")], self._generator)
-        results = {"retriever": tuned, "generator": trained}
+        results = {"retriever": tuned, "generator": trained, **guarded, **reranked}
         shipped = [self.model / "card.json", *(self.model / f"{name}.xml" for name in ("encoder", "retriever", "decoder"))]
-        made = _of_values(inputs, *(digest_of(self.out / f"{name}.pt") for name in ("encoder", "writer")), str(self.model))
+        made = _of_values(inputs, guarded, reranked, *(digest_of(self.out / f"{name}.pt") for name in ("encoder", "writer")), str(self.model))
         self._stage("export", made, shipped, lambda inputs: self._export(results))
         self.journal.log(f"the model is in {self.model} ({time.monotonic() - began:.0f} s)")
         return self.model
@@ -460,11 +501,102 @@ class _Run:
         write({"queries": queries, "sizes": torch.tensor([len(one) for one in found]), "readings": torch.cat(found)}, self.out / "queries.pt")
         return {"queries": len(queries)}
 
+    def _guarded(self, weights: str) -> dict[str, Figures]:
+        """The figures of the guard, by its name; none where the recipe has no refusals."""
+        if not self.refusals_digest:
+            (self.out / guard.FILE).unlink(missing_ok=True)
+            return {}
+        inputs = _of_values(weights, self.refusals_digest, self.digests, self.catalog.digest, self.recipe.seed)
+        return {"guard": self._stage("guard", inputs, [self.out / guard.FILE], self._guard)}
+
+    def _guard(self, inputs: str) -> Figures:
+        told = refusals.load(Path(self.recipe.refusals))
+        read = retriever.read(self._tuned(), self.tokenizer, [one.query for one in told])
+        parts: dict[str, list[guarding.Labelled]] = {"train": [], "validation": [], "test": []}
+        for one, reading in zip(told, read, strict=True):
+            parts[one.part].append((reading.numpy(), one.category))
+        ordinary = {name: [one.numpy() for one in self._readings(self.data[name], ORDINARY)] for name in ("train", "validation")}
+        made = guarding.train(parts["train"], ordinary["train"], ordinary["validation"], seed=self.recipe.seed)
+        made.save(self.out)
+        return {"validation": guarding.figures(made, parts["validation"])}
+
+    @property
+    def _reranks(self) -> bool:
+        return bool(self.recipe.reranker.steps or self.recipe.reranker.seconds > 0)
+
+    def _reranked(self, inputs: str) -> dict[str, Figures]:
+        """The figures of the reranker, by its name; none where the recipe has none."""
+        return {"reranker": self._stage("reranker", inputs, [self.out / "reranker.pt"], self._reranker)} if self._reranks else {}
+
+    def _reranker(self, inputs: str) -> Figures:
+        r, rng = self.recipe.reranker, random.Random(self.recipe.seed)
+        retold = renaming.manners(self.catalog, RETOLD, self.recipe.seed + 2)
+        shelves = [self._shelf(self.catalog), *(cases.shelf(self._retrieving, self.tokenizer, told) for told in retold)]
+        ours = tuple(range(len(shelves)))
+        train, single = self.data["train"], clauses(Path(self.recipe.wording), self.catalog, self.held_out, rng)
+        pools = {
+            name: (share, self._cases(some if name == "written" else rng.sample(some, min(r.sampled, len(some))), self.catalog, shelves, ours))
+            for name, share, some in (
+                ("written", 0.3, [_pair(*row) for row in train if _written(row[0])]),
+                ("drawn", 0.2, [_pair(*row) for row in train if not _written(row[0])]),
+                ("clauses", 0.1, single),
+            )
+        }
+        for name, share, some in (("houses", 0.14, self.houses), ("crowds", 0.26, self.crowds)):
+            found: list[Case] = []
+            for house in some:
+                shelves.append(self._shelf(house.catalog))
+                found += self._cases([Pair(a.query, a.operations) for a in house.asked], house.catalog, shelves, (len(shelves) - 1,))
+            pools[name] = (share, found)
+        self.journal.log("reranker: " + ", ".join(f"{len(found)} {name}" for name, (_, found) in pools.items()))
+        validation = {
+            name: self._cases([_pair(*row) for row in spread(self.data[name], RANKINGS)], self.catalog, shelves, (0,)) for name in SPLITS[1:]
+        }
+        torch.manual_seed(self.recipe.seed)
+        model = reranker.Reranker()
+        if self.start and (self.start / "reranker.pt").exists():
+            self._load(model, self.start / "reranker.pt")
+        checkpoint = self._checkpoint("reranker", inputs)
+        figures = reranker.train(
+            model, pools, shelves, self.out, validation=validation, seconds=r.seconds, steps=r.steps, batch_size=r.batch, candidates=r.candidates, ranked=reranking.RANKED,
+            learning_rate=r.learning_rate, seed=self.recipe.seed, every=r.every, checkpoint=checkpoint, log=self.journal.log, record=self.journal.record, tick=self.journal.tick,
+        )  # fmt: skip
+        checkpoint.remove()
+        return figures
+
+    def _shelf(self, catalog: Catalog) -> Shelf:
+        return cases.shelf(self._retrieving, self.tokenizer, operation_texts(catalog))
+
+    def _cases(self, asked: Sequence[Pair], catalog: Catalog, shelves: Sequence[Shelf], places: tuple[int, ...]) -> list[Case]:
+        place = {o.id: i for i, o in enumerate(catalog)}
+        wanted = [tuple(dict.fromkeys(place[o] for o in pair.operations)) for pair in asked]
+        return cases.cases(self._retrieving, self.tokenizer, [pair.text for pair in asked], wanted, shelves, places)
+
+    @cached_property
+    def _retrieving(self) -> Any:
+        """The retriever as it was tuned."""
+        return self._tuned()
+
+    def _load_reranker(self) -> reranker.Reranker:
+        model = reranker.Reranker()
+        self._load(model, self.out / "reranker.pt")
+        return model
+
+    def _readings(self, rows: Rows, n: int) -> list[Tensor]:
+        """What at most n of the rows are compared by, drawn by chance."""
+        place = {query: i for i, query in enumerate(self._stored["queries"])}
+        readings = self._stored["readings"].split(self._stored["sizes"].tolist())
+        chosen = random.Random(self.recipe.seed).sample(rows, min(n, len(rows)))
+        return [readings[place[row.query]].float() for row, _ in chosen]
+
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        return torch.load(self.out / "queries.pt", weights_only=True)  # type: ignore[no-any-return]
+
     @cached_property
     def retrieved(self) -> Callable[[Sequence[Row]], Tensor]:
-        stored = torch.load(self.out / "queries.pt", weights_only=True)
-        place = {query: i for i, query in enumerate(stored["queries"])}
-        readings = stored["readings"].split(stored["sizes"].tolist())
+        place = {query: i for i, query in enumerate(self._stored["queries"])}
+        readings = self._stored["readings"].split(self._stored["sizes"].tolist())
         return lambda batch: stacked([readings[place[row.query]] for row in batch])
 
     def _sayable(self, found: Rows, sets: FixedSets, name: str) -> list[Row]:
@@ -485,7 +617,7 @@ class _Run:
         torch.manual_seed(self.recipe.seed)
         model = Model(self._tuned(), self.recipe.decoder, banks)
         if self.start and (self.start / "writer.pt").exists():
-            self._load(model, self.start)
+            self._load_model(model, self.start)
         checkpoint = self._checkpoint("generator", inputs)
 
         def evaluate(name: str) -> Figures:
@@ -522,24 +654,31 @@ class _Run:
         known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
         return generator.Visit(Banks.of(found).elsewhere(known), sorted(rows, key=lambda row: (len(row.tokens), row.query)))
 
-    def _load(self, model: Model, folder: Path) -> None:
-        for name, part in (("encoder", model.encoder), ("writer", model.writer)):
-            try:
-                part.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True))
-            except (OSError, RuntimeError) as problem:
-                raise ModelError(
-                    f"{folder / name}.pt does not fit: {str(problem).splitlines()[-1].strip()}", hint="it belongs to another catalog or decoder"
-                ) from problem
+    def _load_model(self, model: Model, folder: Path) -> None:
+        self._load(model.encoder, folder / "encoder.pt")
+        self._load(model.writer, folder / "writer.pt")
+
+    def _load(self, part: torch.nn.Module, path: Path) -> None:
+        try:
+            part.load_state_dict(torch.load(path, weights_only=True))
+        except (OSError, RuntimeError) as problem:
+            raise ModelError(
+                f"{path} does not fit: {str(problem).splitlines()[-1].strip()}", hint="it belongs to another catalog or decoder"
+            ) from problem
 
     # --- what ships ------------------------------------------------------------------------------------------------------------
 
     def _export(self, results: Mapping[str, Figures]) -> Figures:
         model = Model(self._tuned(), self.recipe.decoder, Banks.of(self.tables))
-        self._load(model, self.out)
+        self._load_model(model, self.out)
         beside = self.model.with_name(f"{self.model.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
             export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside, self.held_out)
+            if self._reranks:
+                export.add_reranker(self._load_reranker(), self._shelf(self.catalog), beside)
+        if self.refusals_digest:
+            shutil.copyfile(self.out / guard.FILE, beside / guard.FILE)
         self._card(beside, {**results})
         shipped = self._shipped(beside)
         self._card(beside, {**results, "shipped": shipped})
@@ -560,7 +699,7 @@ class _Run:
         )
 
     def _card(self, folder: Path, validation: Mapping[str, Figures]) -> None:
-        seconds = {name: found["validation"]["seconds"] for name, found in validation.items() if "validation" in found}
+        seconds = {name: found["validation"]["seconds"] for name, found in validation.items() if "seconds" in found.get("validation", {})}
         card = {
             "name": "embedded",
             "nl2dsl": __version__,
@@ -570,6 +709,8 @@ class _Run:
             "held_out_connectors": list(self.held_out),
             "residual_share": RESIDUAL_SHARE,
             "novelty": NOVELTY,
+            "rerank_weight": RERANK_WEIGHT,
+            "rerank_floor": RERANK_FLOOR,
             "start": self.start_digests,
             "corpus": self.digests,
             "recipe": {name: value for name, value in asdict(self.recipe).items() if name not in HERE},
@@ -590,7 +731,7 @@ def stacked(readings: Sequence[Tensor]) -> Tensor:
     return made
 
 
-def spread(found: Sequence[Row], n: int) -> Sequence[Row]:
+def spread(found: Sequence[Spread], n: int) -> Sequence[Spread]:
     """At most n rows, evenly from all of them: files are sorted by topic."""
     return found if len(found) <= n else [found[i * len(found) // n] for i in range(n)]
 

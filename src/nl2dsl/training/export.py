@@ -1,7 +1,7 @@
 """Turns trained weights into the folder that ships: OpenVINO graphs with int8 weights and a few arrays.
 
 In: encoder and writer weights, the retriever, tables. Out: `encoder.xml/bin`, `retriever.xml/bin`, `decoder.xml/bin`, `words.npz` (the word table both encoders
-share), `inputs.npz` (input layers and biases of the writer), `tables.npz`, `tokenizer.json`, `card.json`.
+share), `inputs.npz` (input layers and biases of the writer), `tables.npz`, `tokenizer.json`, `card.json`; with a reranker also `reranker.xml/bin`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from nl2dsl.decoding.tables import Tables
-from nl2dsl.training.network import Layer, Writer, rotate, rotation
+from nl2dsl.retrieval.texts import WORDS
+from nl2dsl.training.cases import Shelf
+from nl2dsl.training.network import WIDTH, Layer, Writer, rotate, rotation
+from nl2dsl.training.reranker import SHOWN, Reranker
 
 INPUTS = ("query_in", "operation_in", "candidate_in", "parameter_in", "enum_in", "start_in", "end_in")  # input layers of the writer
 
@@ -129,6 +132,40 @@ def _decoder(writer: Writer, path: Path) -> None:
     graph.validate_nodes_and_infer_types()
     apply_make_stateful_transformation(graph, {n: f"new.{n}" for n in names})
     _save(graph, path)
+
+
+class RerankerGraph(nn.Module):
+    """request (1, n, 384), operations (1, k, 384), words (1, k, t, d), said (1, k, t) -> scores (1, k)."""
+
+    def __init__(self, reranker: Reranker) -> None:
+        super().__init__()
+        self.reranker = reranker
+
+    def forward(self, request: Tensor, operations: Tensor, words: Tensor, said: Tensor) -> Tensor:
+        return self.reranker(request, torch.ones_like(request[:, :, 0]), operations, words, said)  # type: ignore[no-any-return]
+
+
+def _reranker(reranker: Reranker, path: Path) -> None:
+    import openvino as ov
+
+    names = {"request": [1, -1, WIDTH], "operations": [1, -1, WIDTH], "words": [1, -1, WORDS, SHOWN], "said": [1, -1, WORDS]}
+    example = tuple(torch.ones(*[5 if n < 0 else n for n in shape]) for shape in names.values())
+    _save(ov.convert_model(RerankerGraph(reranker.eval()), example_input=example, input=list(names.items())), path)
+
+
+def add_reranker(reranker: Reranker, shelf: Shelf, out: Path) -> None:
+    """Puts a reranker beside the other files of a model: its graph, what is kept of a word, and the words of the catalog's operations."""
+    _reranker(reranker, out / "reranker.xml")
+    with np.load(out / "inputs.npz") as stored:
+        inputs = dict(stored)
+    np.savez(out / "inputs.npz", **inputs, shown=reranker.token.weight.detach().numpy().astype(np.float16))
+    with torch.no_grad():
+        words = reranker.token(torch.from_numpy(shelf.states).float()).numpy()
+    words *= np.arange(WORDS)[:, None] < shelf.sizes[:, None, None]
+    with np.load(out / "tables.npz") as stored:
+        tables = dict(stored)
+    tables["words"], tables["words.scale"] = quantised(words.reshape(-1, SHOWN))
+    np.savez(out / "tables.npz", **tables, sizes=shelf.sizes.astype(np.int8))
 
 
 def quantised(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

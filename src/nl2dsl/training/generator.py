@@ -26,7 +26,7 @@ from torch.nn.functional import log_softmax
 from nl2dsl.decoding.actions import FIXED, Kind
 from nl2dsl.decoding.tables import Tables
 from nl2dsl.errors import ModelError
-from nl2dsl.training import minilm
+from nl2dsl.training import minilm, precision
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance, write
 from nl2dsl.training.journal import line
 from nl2dsl.training.network import WIDTH, Size, Writer
@@ -365,7 +365,7 @@ def train(
         factor = min(1.0, (step + 1) / 200) * max(0.03, 0.5 * (1 + math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with precision.autocast():
             value, found = loss(model, batch, retrieved(batch), told, sets, masked=masked)
         optimizer.zero_grad()
         if not torch.isfinite(value):
@@ -437,7 +437,7 @@ def _validate(
     made: dict[str, Figures] = {}
     for name, (rows, retrieved) in sets_of_rows.items():
         total, shown = 0.0, _none()
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad(), precision.autocast():
             for start in range(0, len(rows), 64):
                 part = rows[start : start + 64]
                 value, found = loss(model, part, retrieved(part), banks, sets, train=False)

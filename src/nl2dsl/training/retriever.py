@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.retrieval.spans import starts
 from nl2dsl.retrieval.texts import operation_texts
-from nl2dsl.training import minilm, renaming
+from nl2dsl.training import minilm, precision, renaming
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
 from nl2dsl.training.journal import line
 
@@ -105,7 +105,7 @@ def _loss(scores: torch.Tensor, gold: Sequence[Sequence[int]], fresh: Sequence[i
 def _looking(model: Any) -> Iterator[None]:
     """The model for looking things up, not for learning."""
     model.eval()
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), precision.autocast():
         yield
     model.train()
 
@@ -125,6 +125,18 @@ def read(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[tor
             found = minilm.spans(*_states(model, [encodings[i] for i in group], size))
             for i, each in zip(group, found, strict=False):
                 made[i] = each[: 1 + len(starts(len(encodings[i].ids)))].float()
+    return made
+
+
+def states(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
+    """Token states of each text, (t, 384) in half precision, without gradient."""
+    encodings = tok.encode_batch(list(texts))
+    made: list[torch.Tensor] = [torch.empty(0)] * len(texts)
+    with _looking(model):
+        for group in _groups(encodings, size):
+            found, _ = _states(model, [encodings[i] for i in group], size)
+            for i, each in zip(group, found, strict=False):
+                made[i] = each[: len(encodings[i].ids)].half()
     return made
 
 
@@ -228,7 +240,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         told, gold, fresh, said = draw()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with precision.autocast():
             keys = said if isinstance(said, torch.Tensor) else encode(model, said)
             scores = similarities(model, tok.encode_batch(told), keys).float() / temperature
         loss = _loss(scores, gold, fresh)

@@ -1,0 +1,52 @@
+"""Reranking: the best operations that retrieval found are read word by word together with the request.
+
+In: token states of a request, the tables of a catalog, the retriever's scores. Out: what is added to the score of each operation wherever one is chosen. The network is `training.reranker`; it has a say beside the
+decoder's own, by a weight that is measured (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nl2dsl.decoding.tables import Floats, Tables, Words
+from nl2dsl.retrieval.texts import WORDS, read_tokens
+
+NAME = "reranker"  # of the graph; models of before have none
+RANKED = 20  # operations that are looked at
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """`request` runs the graph; `shown` (d, 384) makes of a token's state what is kept of an operation's word; `weight` is how much a score counts, `floor` the least score, which operations that were not looked at have."""
+
+    request: Any
+    shown: Floats
+    weight: float
+    floor: float
+
+    def words(self, operations: Sequence[str], encodings: Sequence[Any], states: Sequence[Floats]) -> Words:
+        """What is kept of the texts of operations: their encodings and token states (t, 384) each."""
+        kept = np.zeros((len(operations), WORDS, len(self.shown)), dtype=np.float32)
+        sizes = np.zeros(len(operations), dtype=np.int64)
+        for i, (text, encoding, each) in enumerate(zip(operations, encodings, states, strict=True)):
+            places = read_tokens(text, encoding.tokens, encoding.offsets)
+            kept[i, : len(places)], sizes[i] = each[places] @ self.shown.T, len(places)
+        return Words(kept, sizes)
+
+    def added(self, request: Floats, tables: Tables, scores: Floats) -> Floats:
+        """Token states of a request (t, 384), the retriever's scores (n) -> what is added to the score of each operation (n)."""
+        made = np.full(len(scores), self.weight * self.floor, dtype=np.float32)
+        if tables.words is None:
+            return np.zeros_like(made)
+        k = min(RANKED, len(scores))
+        best: NDArray[np.int64] = np.argpartition(-scores, k - 1)[:k]
+        said = np.arange(WORDS) < tables.words.sizes[best, None]
+        given = {"request": request, "operations": tables.operations[best], "words": tables.words.states[best], "said": said.astype(np.float32)}
+        found = next(iter(self.request.infer({name: np.ascontiguousarray(value[None]) for name, value in given.items()}).values()))
+        made[best] = self.weight * np.maximum(found[0], self.floor)
+        return made

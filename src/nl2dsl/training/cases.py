@@ -1,0 +1,65 @@
+"""What the reranker learns from: requests and catalogs as a retriever that stands still reads them.
+
+In: the retriever, texts of operations, requests with the operations they ask for. Out: a `Shelf` for a catalog, a `Case` for a request. All token states are kept in memory, in half precision: some two
+gigabytes for 50,000 requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nl2dsl.retrieval import spans
+from nl2dsl.retrieval.texts import WORDS, read_tokens
+from nl2dsl.training import minilm, retriever
+from nl2dsl.training.network import WIDTH
+
+Halves = NDArray[np.float16]
+BEST = 64  # operations that retrieval finds, of which candidates are drawn
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A catalog: embeddings of its operations (n, 384), states of the words that are read of each (n, WORDS, 384), and how many of them there are (n)."""
+
+    operations: Halves
+    states: Halves
+    sizes: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request: its token states (t, 384), the operations it asks for, the best that retrieval finds in order, and in which of the shelves these stand; for a step one shelf is drawn of them."""
+
+    states: Halves
+    wanted: tuple[int, ...]
+    best: tuple[int, ...]
+    shelves: tuple[int, ...]
+
+
+def shelf(model: Any, tokenizer: Any, told: Sequence[str]) -> Shelf:
+    """The catalog whose operations have these texts."""
+    found = retriever.states(model, tokenizer, told)
+    states, sizes = np.zeros((len(told), WORDS, WIDTH), dtype=np.float16), np.zeros(len(told), dtype=np.int64)
+    for i, (text, encoding, each) in enumerate(zip(told, tokenizer.encode_batch(list(told)), found, strict=True)):
+        places = read_tokens(text, encoding.tokens, encoding.offsets)
+        states[i, : len(places)], sizes[i] = each[places].numpy(), len(places)
+    pooled = torch.nn.functional.normalize(torch.stack([each.float().mean(dim=0) for each in found]), dim=1)
+    return Shelf(pooled.half().numpy(), states, sizes)
+
+
+def cases(
+    model: Any, tokenizer: Any, queries: Sequence[str], wanted: Sequence[tuple[int, ...]], shelves: Sequence[Shelf], places: tuple[int, ...]
+) -> list[Case]:
+    """The requests, each with the best of the first of the shelves at `places`, which hold the same operations in other words."""
+    keys, made = torch.from_numpy(shelves[places[0]].operations).float(), list[Case]()
+    for states, some in zip(retriever.states(model, tokenizer, queries), wanted, strict=True):
+        scores = minilm.fused(torch.from_numpy(spans.reading(states.float().numpy()))[None], keys)[0]
+        best = tuple(scores.topk(min(BEST, len(scores))).indices.tolist())
+        made.append(Case(states.numpy(), some, best, places))
+    return made
