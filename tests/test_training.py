@@ -352,7 +352,14 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
         raise AssertionError("done before")
 
     with monkeypatch.context() as patch:
-        for place, function in ((generator, "train"), (reranker, "train"), (guarding, "train"), (retriever, "train"), (retriever, "embed"), (embedded.export, "export")):
+        for place, function in (
+            (generator, "train"),
+            (reranker, "train"),
+            (guarding, "train"),
+            (retriever, "train"),
+            (retriever, "embed"),
+            (embedded.export, "export"),
+        ):
             patch.setattr(place, function, never)
         train_recipe(recipe(corpus, tmp_path / "b", base))
 

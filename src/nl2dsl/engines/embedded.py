@@ -22,13 +22,12 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.read import PLATFORM, builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
-from nl2dsl.decoding.tables import Floats, Tables, Words, assemble, texts
+from nl2dsl.decoding.tables import Floats, Tables, assemble, texts
 from nl2dsl.engines import reranking
 from nl2dsl.engines.guard import Guard
-from nl2dsl.engines.reranking import Reranking
+from nl2dsl.engines.reranking import Reranking, preferred
 from nl2dsl.errors import EngineError, ModelError
 from nl2dsl.retrieval import spans
-from nl2dsl.retrieval.texts import WORDS
 
 WIDTH, CANDIDATES = 384, 16
 MAX_TOKENS = 160
@@ -149,13 +148,19 @@ class Embedded:
         """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
         if catalog.digest == self.card.get("catalog"):
             stored = self._stored
-            words = Words(stored["words"].reshape(len(stored["operations"]), WORDS, -1), stored["sizes"].astype(np.int64)) if self.reranker else None
-            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"], words)
+            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"])
         operations, parameters, enums = texts(catalog)
         encodings = self.tokenizer.encode_batch([text[:2000] for text in operations])
         states = self._states(encodings)
-        words = self.reranker.words(operations, encodings, states) if self.reranker else None
+        trained = self._trained(catalog)
+        foreign = not any(o.id in trained for o in catalog if o.connector not in PLATFORM)
+        words = self.reranker.words(operations, encodings, states) if self.reranker and foreign else None
         return assemble(catalog, _pooled(states), self.embed(parameters), self.embed(enums), words)
+
+    def _trained(self, catalog: Catalog) -> dict[str, int]:
+        """The operations that training showed, with their rows; none where the catalog of the training is neither this one nor the built-in one."""
+        known = next((c for c in (catalog, builtin()) if c.digest == self.card.get("catalog")), None)
+        return {id: row for row, id in enumerate(known.operations)} if known else {}
 
     def vocabulary(self, tables: Tables) -> Vocabulary:
         """A catalog as the model points at it.
@@ -164,8 +169,7 @@ class Embedded:
         whatever it never showed. Both shares are measured (docs/log.md).
         """
         held_out = frozenset(self.card.get("held_out_connectors", ()))
-        catalog = next((c for c in (tables.catalog, builtin()) if c.digest == self.card.get("catalog")), None)
-        trained = {id: row for row, id in enumerate(catalog.operations)} if catalog else {}
+        trained = self._trained(tables.catalog)
         rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
         return weighed(tables, self._stored["residual"], rows, self.card.get("residual_share", 1.0), self.card.get("novelty", 0.0))
 
@@ -178,7 +182,7 @@ class Embedded:
     def scorer(self, hidden: Floats, retrieved: Retrieved, vocabulary: Vocabulary) -> EmbeddedScorer:
         """The same from the encoder's states of the query's tokens, (t, 384)."""
         found = spans.scores(retrieved.reading, vocabulary.tables.operations)
-        added = vocabulary.bonus + self.reranker.added(retrieved.states, vocabulary.tables, found) if self.reranker else vocabulary.bonus
+        added = self.reranker.added(retrieved.states, vocabulary.tables, found) if self.reranker and vocabulary.tables.words else None
         return EmbeddedScorer(self, hidden, found, added, vocabulary)
 
 
@@ -207,6 +211,11 @@ class Vocabulary:
     keys: Floats
     bonus: Floats
 
+    @cached_property
+    def foreign(self) -> NDArray[np.bool_]:
+        """Which operations are not the platform's own, (n)."""
+        return np.array([o.connector not in PLATFORM for o in self.tables.list])
+
 
 def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float, novelty: float) -> Vocabulary:
     """The vocabulary of these tables, for serving and for what training measures itself by. `rows` gives each operation its place in what was learned, (n, 384), or -1 when it is new."""
@@ -221,9 +230,9 @@ def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float,
 
 
 class EmbeddedScorer:
-    """One query in the decoder. `push` feeds what was decided since and scores what may follow. `scores` (n) are the retriever's, `added` (n) counts wherever an operation is chosen."""
+    """One query in the decoder. `push` feeds what was decided since and scores what may follow. `scores` (n) are the retriever's, `added` (n) the reranker's, where there is one."""
 
-    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, added: Floats, vocabulary: Vocabulary) -> None:
+    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, added: Floats | None, vocabulary: Vocabulary) -> None:
         self.engine, self.hidden, self.scores, self.added, self.vocabulary = engine, hidden, scores, added, vocabulary
         self._request = engine._requests["decoder"]
         self._request.reset_state()
@@ -274,8 +283,12 @@ class EmbeddedScores:
         self._queries = heads[n:].reshape(5, WIDTH)
 
     def operations(self) -> Floats:
-        s = self._scorer
-        return self._queries[0] @ s.vocabulary.keys + s.added + s.engine.inputs["trust"] * s.scores  # type: ignore[no-any-return]
+        s, v = self._scorer, self._scorer.vocabulary
+        made: Floats = self._queries[0] @ v.keys + v.bonus + s.engine.inputs["trust"] * s.scores
+        if s.added is None:
+            return made
+        offered = v.tables.triggers if s._called < 0 else v.tables.steps  # the first operation is the trigger
+        return preferred(made, s.added, np.flatnonzero(offered & v.foreign))
 
     def parameters(self, operation: int) -> Floats:
         t = self._scorer.vocabulary.tables

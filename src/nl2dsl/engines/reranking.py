@@ -1,7 +1,7 @@
 """Reranking: the best operations that retrieval found are read word by word together with the request.
 
-In: token states of a request, the tables of a catalog, the retriever's scores. Out: what is added to the score of each operation wherever one is chosen. The network is `training.reranker`; it has a say beside the
-decoder's own, by a weight that is measured (docs/log.md).
+In: token states of a request, the tables of a catalog, the retriever's scores. Out: by how much each operation is preferred wherever one is chosen. The network is `training.reranker`. It has a say in catalogs that
+training never saw; in the catalog of the training the decoder knows better (docs/log.md).
 """
 
 from __future__ import annotations
@@ -39,14 +39,28 @@ class Reranking:
         return Words(kept, sizes)
 
     def added(self, request: Floats, tables: Tables, scores: Floats) -> Floats:
-        """Token states of a request (t, 384), the retriever's scores (n) -> what is added to the score of each operation (n)."""
+        """Token states of a request (t, 384), the retriever's scores (n) -> what each operation is preferred by, (n)."""
         made = np.full(len(scores), self.weight * self.floor, dtype=np.float32)
-        if tables.words is None:
-            return np.zeros_like(made)
         k = min(RANKED, len(scores))
         best: NDArray[np.int64] = np.argpartition(-scores, k - 1)[:k]
+        assert tables.words is not None
         said = np.arange(WORDS) < tables.words.sizes[best, None]
         given = {"request": request, "operations": tables.operations[best], "words": tables.words.states[best], "said": said.astype(np.float32)}
         found = next(iter(self.request.infer({name: np.ascontiguousarray(value[None]) for name, value in given.items()}).values()))
         made[best] = self.weight * np.maximum(found[0], self.floor)
         return made
+
+
+def preferred(scores: Floats, added: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Scores (n) of operations, among which those at `rows` are preferred by `added` (n): these share what they had together otherwise, so that neither the platform's own operations nor the end of the flow lose or win."""
+    made = scores.copy()
+    if len(rows):
+        moved = scores[rows] + added[rows]
+        made[rows] = moved - (_together(moved) - _together(scores[rows]))
+    return made
+
+
+def _together(scores: Floats) -> np.float32:
+    """log of the sum of exp."""
+    highest = scores.max()
+    return np.float32(highest + np.log(np.exp(scores - highest).sum()))

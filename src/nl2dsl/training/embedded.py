@@ -82,7 +82,9 @@ RANKINGS = 400  # requests by which the reranker is measured while it is trained
 RETOLD = 2  # ways in which the reranker reads our operations told otherwise
 CROWD = 546  # operations of a catalog that several houses share, at most
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
-RERANK_WEIGHT = 1.0  # of the reranker's score wherever an operation is chosen, and the least score that counts: both measured (docs/log.md)
+RERANK_WEIGHT = (
+    0.5  # of the reranker's score where an operation of a new catalog is chosen, and the least score that counts: both measured (docs/log.md)
+)
 RERANK_FLOOR = -4.0
 NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
 
@@ -183,8 +185,8 @@ class TrainRecipe:
     """Folder of the wordings, whose clauses the retriever learns from."""
     houses: str = "data/houses"
     """Folder of other people's catalogs and requests; none when empty."""
-    refusals: str = "data/refusals"
-    """Folder of requests that must be refused, and such as only look like it; a model without a guard when empty."""
+    refusals: str = ""
+    """Folder of requests that must be refused, and such as only look like it (`data/refusals`); a model without a guard when empty."""
     catalog: tuple[str, ...] = ()
     """Catalog files; the built-in catalog when empty."""
     connectors: tuple[str, ...] = ()
@@ -676,7 +678,7 @@ class _Run:
         with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
             export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside, self.held_out)
             if self._reranks:
-                export.add_reranker(self._load_reranker(), self._shelf(self.catalog), beside)
+                export.add_reranker(self._load_reranker(), beside)
         if self.refusals_digest:
             shutil.copyfile(self.out / guard.FILE, beside / guard.FILE)
         self._card(beside, {**results})

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from nl2dsl.decoding.tables import Tables
 from nl2dsl.retrieval.texts import WORDS
-from nl2dsl.training.cases import Shelf
 from nl2dsl.training.network import WIDTH, Layer, Writer, rotate, rotation
 from nl2dsl.training.reranker import SHOWN, Reranker
 
@@ -153,19 +152,12 @@ def _reranker(reranker: Reranker, path: Path) -> None:
     _save(ov.convert_model(RerankerGraph(reranker.eval()), example_input=example, input=list(names.items())), path)
 
 
-def add_reranker(reranker: Reranker, shelf: Shelf, out: Path) -> None:
-    """Puts a reranker beside the other files of a model: its graph, what is kept of a word, and the words of the catalog's operations."""
+def add_reranker(reranker: Reranker, out: Path) -> None:
+    """Puts a reranker beside the other files of a model: its graph, and the map that makes of a token's state what is kept of a word."""
     _reranker(reranker, out / "reranker.xml")
     with np.load(out / "inputs.npz") as stored:
         inputs = dict(stored)
-    np.savez(out / "inputs.npz", **inputs, shown=reranker.token.weight.detach().numpy().astype(np.float16))
-    with torch.no_grad():
-        words = reranker.token(torch.from_numpy(shelf.states).float()).numpy()
-    words *= np.arange(WORDS)[:, None] < shelf.sizes[:, None, None]
-    with np.load(out / "tables.npz") as stored:
-        tables = dict(stored)
-    tables["words"], tables["words.scale"] = quantised(words.reshape(-1, SHOWN))
-    np.savez(out / "tables.npz", **tables, sizes=shelf.sizes.astype(np.int8))
+    np.savez(out / "inputs.npz", **{**inputs, "shown": reranker.token.weight.detach().numpy().astype(np.float16)})
 
 
 def quantised(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
