@@ -63,11 +63,9 @@ class Embedded:
         if not (folder / "card.json").exists():
             raise ModelError(f"no model in {folder}", hint="train one: nl2dsl train recipes/train/embedded.toml")
         try:
-            names = [name for name in (*FILES, reranking.NAME) if name in FILES or (folder / f"{name}.xml").exists()]
-            with ThreadPoolExecutor(
-                len(names)
-            ) as pool:  # compiling is half of a cold start; side by side, and beside the reading, it takes little more than half as long
-                compiled = {name: pool.submit(ov.Core().compile_model, str(folder / f"{name}.xml"), "CPU", _settings()) for name in names}
+            # compiling is half of a cold start; side by side, and beside the reading, it takes little more than half as long
+            with ThreadPoolExecutor(len(FILES)) as pool:
+                compiled = {name: pool.submit(ov.Core().compile_model, str(folder / f"{name}.xml"), "CPU", _settings()) for name in FILES}
                 self._read_files(Tokenizer)
             self._graphs = {name: graph.result() for name, graph in compiled.items()}
         except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as problem:
@@ -76,10 +74,20 @@ class Embedded:
                 hint="install the package again, or train and export the model again",
             ) from problem
         self._requests = {name: graph.create_infer_request() for name, graph in self._graphs.items()}
-        self.reranker = None
-        if reranking.NAME in self._requests:
-            weight, floor = self.card["rerank_weight"], self.card["rerank_floor"]
-            self.reranker = Reranking(self._requests[reranking.NAME], self.inputs["shown"], weight, floor)
+
+    @cached_property
+    def reranker(self) -> Reranking | None:
+        """What reranks in new catalogs, compiled when one is there; models of before have none."""
+        path = self.folder / f"{reranking.NAME}.xml"
+        if not path.exists():
+            return None
+        import openvino as ov
+
+        try:
+            graph = ov.Core().compile_model(str(path), "CPU", _settings())
+            return Reranking(graph.create_infer_request(), self.inputs["shown"], self.card["rerank_weight"], self.card["rerank_floor"])
+        except (KeyError, RuntimeError) as problem:
+            raise ModelError(f"{path} cannot be read: {str(problem).splitlines()[0]}", hint="install the package again") from problem
 
     def _read_files(self, tokenizers: Any) -> None:
         """All of the folder but the graphs."""
@@ -154,7 +162,7 @@ class Embedded:
         states = self._states(encodings)
         trained = self._trained(catalog)
         foreign = not any(o.id in trained for o in catalog if o.connector not in PLATFORM)
-        words = self.reranker.words(operations, encodings, states) if self.reranker and foreign else None
+        words = self.reranker.words(operations, encodings, states) if foreign and self.reranker else None
         return assemble(catalog, _pooled(states), self.embed(parameters), self.embed(enums), words)
 
     def _trained(self, catalog: Catalog) -> dict[str, int]:
@@ -182,7 +190,7 @@ class Embedded:
     def scorer(self, hidden: Floats, retrieved: Retrieved, vocabulary: Vocabulary) -> EmbeddedScorer:
         """The same from the encoder's states of the query's tokens, (t, 384)."""
         found = spans.scores(retrieved.reading, vocabulary.tables.operations)
-        added = self.reranker.added(retrieved.states, vocabulary.tables, found) if self.reranker and vocabulary.tables.words else None
+        added = self.reranker.added(retrieved.states, vocabulary.tables, found) if vocabulary.tables.words and self.reranker else None
         return EmbeddedScorer(self, hidden, found, added, vocabulary)
 
 
