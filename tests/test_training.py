@@ -268,6 +268,8 @@ def test_the_recipe_that_ships_has_the_settings_of_the_defaults() -> None:
         "decoder.num_attention_heads=7",
         "generator.dropout=1.5",
         "retriever.crowds=1",
+        "reranker.batch=0",
+        "reranker.candidates=2",
         "generator.learning_rat=1",
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog, Operation
 from nl2dsl.decoding.actions import choices
 from nl2dsl.decoding.automaton import callable_as
-from nl2dsl.retrieval.texts import operation_texts, parameter_text
+from nl2dsl.retrieval.texts import WORDS, operation_texts, parameter_text, read_tokens
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Floats]
@@ -28,6 +29,17 @@ class Words:
 
     states: Floats
     sizes: NDArray[np.int64]
+
+
+def read_words(operations: Sequence[str], encodings: Sequence[Any], states: Sequence[NDArray[Any]], shown: Floats | None = None) -> Words:
+    """The words that are read of the texts of operations, from their encodings and token states (t, 384): as they are, or what `shown` (d, 384) makes of each."""
+    like = states[0] if shown is None else shown
+    kept = np.zeros((len(operations), WORDS, like.shape[1] if shown is None else len(shown)), dtype=like.dtype)
+    sizes = np.zeros(len(operations), dtype=np.int64)
+    for i, (text, encoding, each) in enumerate(zip(operations, encodings, states, strict=True)):
+        places = read_tokens(text, encoding.tokens, encoding.offsets)
+        kept[i, : len(places)], sizes[i] = each[places] if shown is None else each[places] @ shown.T, len(places)
+    return Words(kept, sizes)
 
 
 @dataclass

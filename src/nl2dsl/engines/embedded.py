@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from nl2dsl.catalog.model import Catalog
 from nl2dsl.catalog.read import PLATFORM, builtin
 from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
-from nl2dsl.decoding.tables import Floats, Tables, assemble, texts
+from nl2dsl.decoding.tables import Floats, Tables, assemble, read_words, texts
 from nl2dsl.engines import reranking
 from nl2dsl.engines.guard import Guard
 from nl2dsl.engines.reranking import Reranking, preferred
@@ -162,7 +162,7 @@ class Embedded:
         states = self._states(encodings)
         trained = self._trained(catalog)
         foreign = not any(o.id in trained for o in catalog if o.connector not in PLATFORM)
-        words = self.reranker.words(operations, encodings, states) if foreign and self.reranker else None
+        words = read_words(operations, encodings, states, self.reranker.shown) if foreign and self.reranker else None
         return assemble(catalog, _pooled(states), self.embed(parameters), self.embed(enums), words)
 
     def _trained(self, catalog: Catalog) -> dict[str, int]:

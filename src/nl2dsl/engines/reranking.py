@@ -6,15 +6,14 @@ training never saw; in the catalog of the training the decoder knows better (doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nl2dsl.decoding.tables import Floats, Tables, Words
-from nl2dsl.retrieval.texts import WORDS, read_tokens
+from nl2dsl.decoding.tables import Floats, Tables
+from nl2dsl.retrieval.texts import WORDS
 
 NAME = "reranker"  # of the graph; models of before have none
 RANKED = 20  # operations that are looked at
@@ -28,15 +27,6 @@ class Reranking:
     shown: Floats
     weight: float
     floor: float
-
-    def words(self, operations: Sequence[str], encodings: Sequence[Any], states: Sequence[Floats]) -> Words:
-        """What is kept of the texts of operations: their encodings and token states (t, 384) each."""
-        kept = np.zeros((len(operations), WORDS, len(self.shown)), dtype=np.float32)
-        sizes = np.zeros(len(operations), dtype=np.int64)
-        for i, (text, encoding, each) in enumerate(zip(operations, encodings, states, strict=True)):
-            places = read_tokens(text, encoding.tokens, encoding.offsets)
-            kept[i, : len(places)], sizes[i] = each[places] @ self.shown.T, len(places)
-        return Words(kept, sizes)
 
     def added(self, request: Floats, tables: Tables, scores: Floats) -> Floats:
         """Token states of a request (t, 384), the retriever's scores (n) -> what each operation is preferred by, (n)."""

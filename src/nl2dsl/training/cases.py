@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nl2dsl.decoding.tables import read_words
 from nl2dsl.retrieval import spans
-from nl2dsl.retrieval.texts import WORDS, read_tokens
 from nl2dsl.training import minilm, retriever
-from nl2dsl.training.network import WIDTH
 
 Halves = NDArray[np.float16]
 BEST = 64  # operations that retrieval finds, of which candidates are drawn
@@ -45,12 +44,9 @@ class Case:
 def shelf(model: Any, tokenizer: Any, told: Sequence[str]) -> Shelf:
     """The catalog whose operations have these texts."""
     found = retriever.states(model, tokenizer, told)
-    states, sizes = np.zeros((len(told), WORDS, WIDTH), dtype=np.float16), np.zeros(len(told), dtype=np.int64)
-    for i, (text, encoding, each) in enumerate(zip(told, tokenizer.encode_batch(list(told)), found, strict=True)):
-        places = read_tokens(text, encoding.tokens, encoding.offsets)
-        states[i, : len(places)], sizes[i] = each[places].numpy(), len(places)
+    words = read_words(told, tokenizer.encode_batch(list(told)), [each.numpy() for each in found])
     pooled = torch.nn.functional.normalize(torch.stack([each.float().mean(dim=0) for each in found]), dim=1)
-    return Shelf(pooled.half().numpy(), states, sizes)
+    return Shelf(pooled.half().numpy(), words.states.astype(np.float16, copy=False), words.sizes)
 
 
 def cases(

@@ -65,26 +65,16 @@ SPLITS = ("train", "validation", "unseen")
 MORE = ("flows-train", "paraphrases")  # of training, where the corpus has them: only rows with a sketch can be learned from
 DRAWN = ("sampled", "variant", "quota", "flows", "paraphrase")  # sources of rows that nobody wrote
 PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf", "numpy")
-HERE = (
-    "corpus",
-    "out",
-    "model",
-    "wording",
-    "houses",
-    "refusals",
-    "catalog",
-    "base",
-    "start",
-)  # settings that are paths: where things lay, not what they were
+# settings that are paths: where things lay, not what they were
+HERE = ("corpus", "out", "model", "wording", "houses", "refusals", "catalog", "base", "start")
 
 ORDINARY = 8_000  # requests of the corpus that the guard learns to let pass
 RANKINGS = 400  # requests by which the reranker is measured while it is trained
 RETOLD = 2  # ways in which the reranker reads our operations told otherwise
 CROWD = 546  # operations of a catalog that several houses share, at most
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
-RERANK_WEIGHT = (
-    0.5  # of the reranker's score where an operation of a new catalog is chosen, and the least score that counts: both measured (docs/log.md)
-)
+# of the reranker's score where an operation of a new catalog is chosen, and the least score that counts (docs/log.md)
+RERANK_WEIGHT = 0.5
 RERANK_FLOOR = -4.0
 NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
 
@@ -212,6 +202,10 @@ class TrainRecipe:
                 raise ValueError(f"`{name}.crowds` is a share below 1")
             if min(part.batch, part.every) < 1:
                 raise ValueError(f"`{name}.batch` and `{name}.every` are at least 1")
+        if self.reranker.steps < 0 or min(self.reranker.batch, self.reranker.every) < 1 or self.reranker.candidates < 3:
+            raise ValueError(
+                "`reranker.batch` and `reranker.every` are at least 1, `reranker.candidates` at least 3, `reranker.steps` is not negative"
+            )
         if not (0 <= self.generator.dropout < 1 and 0 <= self.generator.masked < 1):
             raise ValueError("`generator.dropout` and `generator.masked` are shares below 1")
         if self.decoder.hidden_size % self.decoder.num_attention_heads or self.decoder.num_attention_heads % self.decoder.num_key_value_heads:
@@ -474,7 +468,7 @@ class _Run:
         return figures
 
     def _tables(self, inputs: str) -> Figures:
-        model, found = self._tuned(), texts(self.catalog)
+        model, found = self._retrieving, texts(self.catalog)
         arrays = [retriever.embed(model, self.tokenizer, some).numpy() for some in found]
         beside = self.out / "tables.new.npz"
         np.savez(beside, operations=arrays[0], parameters=arrays[1], enums=arrays[2])
@@ -499,7 +493,7 @@ class _Run:
         """What all queries are compared by: the retriever does not change while the generator is trained."""
         asked = [asked.query for house in self.houses for asked in house.asked if asked.sketch]
         queries = list(dict.fromkeys([*(row.query for found in self.data.values() for row, _ in found), *asked]))
-        found = [one.half() for one in retriever.read(self._tuned(), self.tokenizer, queries)]
+        found = [one.half() for one in retriever.read(self._retrieving, self.tokenizer, queries)]
         write({"queries": queries, "sizes": torch.tensor([len(one) for one in found]), "readings": torch.cat(found)}, self.out / "queries.pt")
         return {"queries": len(queries)}
 
@@ -513,11 +507,13 @@ class _Run:
 
     def _guard(self, inputs: str) -> Figures:
         told = refusals.load(Path(self.recipe.refusals))
-        read = retriever.read(self._tuned(), self.tokenizer, [one.query for one in told])
+        read = retriever.read(self._retrieving, self.tokenizer, [one.query for one in told])
         parts: dict[str, list[guarding.Labelled]] = {"train": [], "validation": [], "test": []}
         for one, reading in zip(told, read, strict=True):
             parts[one.part].append((reading.numpy(), one.category))
-        ordinary = {name: [one.numpy() for one in self._readings(self.data[name], ORDINARY)] for name in ("train", "validation")}
+        ordinary = {
+            name: [self.readings[row.query].float().numpy() for row, _ in self._drawn(self.data[name], ORDINARY)] for name in ("train", "validation")
+        }
         made = guarding.train(parts["train"], ordinary["train"], ordinary["validation"], seed=self.recipe.seed)
         made.save(self.out)
         return {"validation": guarding.figures(made, parts["validation"])}
@@ -576,7 +572,7 @@ class _Run:
 
     @cached_property
     def _retrieving(self) -> Any:
-        """The retriever as it was tuned."""
+        """The retriever as it was tuned, for looking things up; what is trained on from it is a copy (`_tuned`)."""
         return self._tuned()
 
     def _load_reranker(self) -> reranker.Reranker:
@@ -584,22 +580,19 @@ class _Run:
         self._load(model, self.out / "reranker.pt")
         return model
 
-    def _readings(self, rows: Rows, n: int) -> list[Tensor]:
-        """What at most n of the rows are compared by, drawn by chance."""
-        place = {query: i for i, query in enumerate(self._stored["queries"])}
-        readings = self._stored["readings"].split(self._stored["sizes"].tolist())
-        chosen = random.Random(self.recipe.seed).sample(rows, min(n, len(rows)))
-        return [readings[place[row.query]].float() for row, _ in chosen]
+    def _drawn(self, rows: Rows, n: int) -> Rows:
+        """At most n of the rows, by chance."""
+        return random.Random(self.recipe.seed).sample(rows, min(n, len(rows)))
 
     @cached_property
-    def _stored(self) -> dict[str, Any]:
-        return torch.load(self.out / "queries.pt", weights_only=True)  # type: ignore[no-any-return]
+    def readings(self) -> dict[str, Tensor]:
+        """What each query is compared by, as the stage of the queries left it."""
+        stored = torch.load(self.out / "queries.pt", weights_only=True)
+        return dict(zip(stored["queries"], stored["readings"].split(stored["sizes"].tolist()), strict=True))
 
     @cached_property
     def retrieved(self) -> Callable[[Sequence[Row]], Tensor]:
-        place = {query: i for i, query in enumerate(self._stored["queries"])}
-        readings = self._stored["readings"].split(self._stored["sizes"].tolist())
-        return lambda batch: stacked([readings[place[row.query]] for row in batch])
+        return lambda batch: stacked([self.readings[row.query] for row in batch])
 
     def _sayable(self, found: Rows, sets: FixedSets, name: str) -> list[Row]:
         made, counts = rows_of(((row.query, s, 1.0) for row, s in found), self.tables, self.tokenizer, sets)
@@ -642,7 +635,7 @@ class _Run:
 
     def _visits(self, sets: FixedSets) -> list[generator.Visit]:
         """The other houses' catalogs and rows, one by one and in crowds."""
-        model = self._tuned()
+        model = self._retrieving
         single, crowds = ([visit for house in some if (visit := self._visit(house, model, sets)).rows] for some in (self.houses, self.crowds))
         self.journal.log(f"houses: {len(single)}, rows {sum(len(v.rows) for v in single)}; crowds: {len(crowds)}")
         return _with_crowds(single, crowds, self.recipe.generator.crowds)
@@ -676,7 +669,7 @@ class _Run:
         beside = self.model.with_name(f"{self.model.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):  # of transformers when traced; of nncf
-            export.export(model.encoder, model.writer, self._tuned(), self.tables, self.base / "tokenizer.json", beside, self.held_out)
+            export.export(model.encoder, model.writer, self._retrieving, self.tables, self.base / "tokenizer.json", beside, self.held_out)
             if self._reranks:
                 export.add_reranker(self._load_reranker(), beside)
         if self.refusals_digest:

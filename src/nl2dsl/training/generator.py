@@ -29,11 +29,10 @@ from nl2dsl.errors import ModelError
 from nl2dsl.training import minilm, precision
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance, write
 from nl2dsl.training.journal import line
-from nl2dsl.training.network import WIDTH, Size, Writer
+from nl2dsl.training.network import NEVER, WIDTH, Size, Writer
 from nl2dsl.training.rows import Row
 
 CANDIDATES = 16
-NEVER = -1e4
 MASK = 103  # of BERT's vocabulary
 SKIPS = 50  # steps whose loss was not finite that a training survives
 Figures = dict[str, Any]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 WIDTH = 384  # MiniLM's
+NEVER = -1e4  # added to or put for a score of what may not be
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,10 @@ from nl2dsl.training import minilm, precision
 from nl2dsl.training.cases import Case, Shelf
 from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance, write
 from nl2dsl.training.journal import line
-from nl2dsl.training.network import WIDTH
+from nl2dsl.training.network import NEVER, WIDTH
 
 Figures = dict[str, Any]
 SHOWN = 128  # numbers that are kept of a word's state
-NEVER = -1e4
 
 
 def _each(x: Tensor, times: int) -> Tensor:

@@ -118,25 +118,29 @@ def embed(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> torch.T
 
 def read(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
     """What each text is compared by, (1 + w, 384) each, without gradient."""
-    encodings = tok.encode_batch(list(texts))
-    made: list[torch.Tensor] = [torch.empty(0)] * len(texts)
-    with _looking(model):
-        for group in _groups(encodings, size):
-            found = minilm.spans(*_states(model, [encodings[i] for i in group], size))
-            for i, each in zip(group, found, strict=False):
-                made[i] = each[: 1 + len(starts(len(encodings[i].ids)))].float()
-    return made
+    return _looked_up(
+        model,
+        tok,
+        texts,
+        size,
+        lambda found, mask, n: [each[: 1 + len(starts(k))].float() for each, k in zip(minilm.spans(found, mask), n, strict=False)],
+    )
 
 
 def states(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
     """Token states of each text, (t, 384) in half precision, without gradient."""
+    return _looked_up(model, tok, texts, size, lambda found, mask, n: [each[:k].half() for each, k in zip(found, n, strict=False)])
+
+
+def _looked_up(model: Any, tok: Any, texts: Sequence[str], size: int, of: Callable[..., list[torch.Tensor]]) -> list[torch.Tensor]:
+    """What `of` makes of the states, the mask and the lengths of a group, in the order of the texts."""
     encodings = tok.encode_batch(list(texts))
     made: list[torch.Tensor] = [torch.empty(0)] * len(texts)
     with _looking(model):
         for group in _groups(encodings, size):
-            found, _ = _states(model, [encodings[i] for i in group], size)
-            for i, each in zip(group, found, strict=False):
-                made[i] = each[: len(encodings[i].ids)].half()
+            some = [encodings[i] for i in group]
+            for i, each in zip(group, of(*_states(model, some, size), [len(e.ids) for e in some]), strict=True):
+                made[i] = each
     return made
 
 

@@ -22,8 +22,8 @@ from nl2dsl.dsl.sketch import Sketch, once
 from nl2dsl.dsl.tree import Flow
 from nl2dsl.engines.embedded import Vocabulary, weighed
 from nl2dsl.evaluation.metrics import flow_similarity
-from nl2dsl.training.generator import NEVER, Banks, Model, candidates, prefix
-from nl2dsl.training.network import WIDTH, Writer
+from nl2dsl.training.generator import Banks, Model, candidates, prefix
+from nl2dsl.training.network import NEVER, WIDTH, Writer
 from nl2dsl.training.rows import Ints, Row
 
 
