@@ -1,6 +1,6 @@
 """What every test may count on: arithmetic that is the same in every run.
 
-One thread, and matrix products whose result does not depend on where in memory a matrix lies (MKL's reproducible mode): a resumed training is compared bit by bit.
+Compiled graphs are kept for the session only. One thread, and matrix products whose result does not depend on where in memory a matrix lies (MKL's reproducible mode): a resumed training is compared bit by bit.
 After each test the processor treats denormal numbers as the standard says again; a training in the same process tells it not to.
 """
 
@@ -14,6 +14,11 @@ import pytest
 
 os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
 os.environ.setdefault("MKL_DYNAMIC", "FALSE")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def graphs_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["NL2DSL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)

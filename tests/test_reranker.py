@@ -11,6 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from nl2dsl.corpus import houses  # noqa: E402
+from nl2dsl.decoding.actions import SYMBOL, Decision, Kind, fixed  # noqa: E402
+from nl2dsl.engines.embedded import SHIPPED, Embedded, EmbeddedScores  # noqa: E402
+from nl2dsl.engines.reranking import NOT_LOOKED_AT, Reranked, Say  # noqa: E402
 from nl2dsl.retrieval.texts import WORDS, read_tokens  # noqa: E402
 from nl2dsl.training import reranker  # noqa: E402
 from nl2dsl.training.cases import Case, Shelf  # noqa: E402
@@ -18,6 +22,7 @@ from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
 from nl2dsl.training.reranker import Reranker  # noqa: E402
 
 RNG = np.random.default_rng(0)
+HOUSE = Path(__file__).parent / "houses/bakery.house"
 MEANINGS = RNG.standard_normal((12, 384)).astype(np.float16)
 
 
@@ -126,3 +131,39 @@ def test_the_graph_that_ships_scores_as_the_network_does(tmp_path: Path) -> None
         given = {"request": request, "operations": operations, "words": words, "said": said}
         made = next(iter(graph({name: value.numpy() for name, value in given.items()}).values()))
         assert made.shape == (1, k) and np.abs(made - expected).max() < 0.05  # weights are rounded to int8
+
+
+@pytest.mark.skipif(not (SHIPPED / "reranker.xml").exists(), reason="no model with a reranker ships here")
+def test_what_is_asked_for_puts_off_the_end_until_it_was_said() -> None:
+    """In a catalog of new operations; the reranker's scores are given, so that the test does not rest on what it learned."""
+    engine = Embedded()
+    vocabulary = engine.vocabulary(engine.tables(houses.read(HOUSE).catalog))
+    _, ids = engine.read("when somebody orders, heat the oven and text them")
+    place = vocabulary.tables.index
+    asked = np.full(len(place), NOT_LOOKED_AT, dtype=np.float32)
+    asked[[place[name] for name in ("orders.placed", "oven.heat", "customer.text")]] = 9.0
+    say = Say(weight=0.5, floor=-4.0, end=2.0, most=3.0, again=4.0)
+
+    def told(*operations: str) -> tuple[EmbeddedScores, EmbeddedScores]:
+        """Scores after these operations, with the reranker and without."""
+        decided = [d for name in operations for d in (Decision(Kind.OPERATION, place[name]), fixed("close"))]
+        found = []
+        for reranked in (Reranked(0 * asked, asked, say), None):
+            scorer = engine.start(ids, vocabulary)
+            scorer.reranked = reranked
+            found.append(scorer.push(decided))
+        return found[0], found[1]
+
+    end = SYMBOL["end"]
+    for said, moved in (
+        ((), 0),
+        (("orders.placed",), -6),
+        (("orders.placed", "oven.heat"), -6),
+        (("orders.placed", "oven.heat", "customer.text"), 6),
+    ):
+        ours, bare = told(*said)
+        changed = np.flatnonzero(ours.fixed != bare.fixed)
+        assert (changed.tolist(), ours.fixed[end] - bare.fixed[end]) == ([end] if moved else [], pytest.approx(moved, abs=1e-4))
+        lost = ours.operations() - bare.operations()
+        assert {vocabulary.tables.list[i].id for i in np.flatnonzero(lost < -1)} == set(said)
+        assert np.allclose(lost[[place[name] for name in said]], -4, atol=1e-4)

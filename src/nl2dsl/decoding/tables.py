@@ -6,15 +6,15 @@ rows each operation and parameter uses. The order follows from the catalog alone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nl2dsl.catalog.model import Catalog, Operation
+from nl2dsl.catalog.model import Catalog, Operation, split_id
 from nl2dsl.decoding.actions import choices
 from nl2dsl.decoding.automaton import callable_as
 from nl2dsl.retrieval.texts import WORDS, operation_texts, parameter_text, read_tokens
@@ -42,6 +42,57 @@ def read_words(operations: Sequence[str], encodings: Sequence[Any], states: Sequ
     return Words(kept, sizes)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Which rows of the tables each operation uses, in numbers alone, so that the operations of a large catalog need not be built to open it.
+
+    The choices of operation i are those from `first[i]` to `first[i + 1]`; choice j has the row `parameters[j]` and the enum values `enums[values[j]:values[j + 1]]`. `triggers` and `steps` (n) say what an
+    operation may be called as.
+    """
+
+    first: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    values: NDArray[np.int64]
+    enums: NDArray[np.int64]
+    triggers: NDArray[np.bool_]
+    steps: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> Layout:
+        _, parameters, enums = texts(catalog)
+        parameter_row, enum_row = ({text: i for i, text in enumerate(some)} for some in (parameters, enums))
+        offered = [choices(o) for o in catalog]
+        every = [p for some in offered for p in some]
+        return cls(
+            _starts(map(len, offered)),
+            np.array([parameter_row[parameter_text(p)] for p in every], dtype=np.int64),
+            _starts(len(p.enum) for p in every),
+            np.array([enum_row[v] for p in every for v in p.enum], dtype=np.int64),
+            np.array([callable_as(o, trigger=True) for o in catalog], dtype=np.bool_),
+            np.array([callable_as(o, trigger=False) for o in catalog], dtype=np.bool_),
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """To be stored beside the tables."""
+        return {f"layout.{name}": _in_type(value, np.int64, np.int32) for name, value in vars(self).items()}
+
+    @classmethod
+    def stored(cls, arrays: Mapping[str, NDArray[Any]]) -> Layout | None:
+        """What `arrays` gave; None where there is nothing, as in models of before."""
+        names = {f.name: f"layout.{f.name}" for f in fields(cls)}
+        if not all(key in arrays for key in names.values()):
+            return None
+        return cls(**{name: _in_type(arrays[key], np.int32, np.int64) for name, key in names.items()})
+
+
+def _in_type(array: NDArray[Any], old: type, new: type) -> NDArray[Any]:
+    return array.astype(new) if array.dtype == old else array
+
+
+def _starts(sizes: Iterable[int]) -> NDArray[np.int64]:
+    return np.cumsum([0, *sizes], dtype=np.int64)
+
+
 @dataclass
 class Tables:
     """(n, 384) arrays; `operations[i]` belongs to the i-th operation of the catalog."""
@@ -50,45 +101,33 @@ class Tables:
     operations: Floats
     parameters: Floats
     enums: Floats
-    parameter_row: dict[str, int] = field(default_factory=dict)
-    enum_row: dict[str, int] = field(default_factory=dict)
+    layout: Layout
     words: Words | None = None  # with a reranker
 
     def __post_init__(self) -> None:
-        self.list: list[Operation] = list(self.catalog)
-        self.index = {o.id: i for i, o in enumerate(self.list)}
-        self._parameters: dict[int, NDArray[np.int64]] = {}
-        self._enums: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self.list = InOrder(self.catalog)
+        self.index = {id: i for i, id in enumerate(self.list.ids)}
 
     def parameters_of(self, operation: int) -> NDArray[np.int64]:
         """Rows of `parameters` for the choices of an operation."""
-        rows = self._parameters.get(operation)
-        if rows is None:
-            rows = np.array([self.parameter_row[parameter_text(p)] for p in choices(self.list[operation])], dtype=np.int64)
-            self._parameters[operation] = rows
-        return rows
+        first = self.layout.first
+        return self.layout.parameters[first[operation] : first[operation + 1]]
 
     def enums_at(self, operation: int, parameter: int) -> NDArray[np.int64]:
         """Rows of `enums` for the values of one choice of an operation."""
-        key = (operation, parameter)
-        rows = self._enums.get(key)
-        if rows is None:
-            rows = self._enums[key] = self.enums_of(choices(self.list[operation])[parameter].enum)
-        return rows
+        choice = self.layout.first[operation] + parameter
+        return self.layout.enums[self.layout.values[choice] : self.layout.values[choice + 1]]
 
     def enum_value(self, operation: int, parameter: int, value: int) -> int:
         return int(self.enums_at(operation, parameter)[value])
 
-    def enums_of(self, values: Sequence[str]) -> NDArray[np.int64]:
-        return np.array([self.enum_row[v] for v in values], dtype=np.int64)
-
-    @cached_property
+    @property
     def triggers(self) -> NDArray[np.bool_]:
-        return np.array([callable_as(o, trigger=True) for o in self.list])
+        return self.layout.triggers
 
-    @cached_property
+    @property
     def steps(self) -> NDArray[np.bool_]:
-        return np.array([callable_as(o, trigger=False) for o in self.list])
+        return self.layout.steps
 
     @cached_property
     def trigger_rows(self) -> NDArray[np.int64]:
@@ -97,6 +136,29 @@ class Tables:
     @cached_property
     def step_rows(self) -> NDArray[np.int64]:
         return np.flatnonzero(self.steps)
+
+    @cached_property
+    def connectors(self) -> list[str]:
+        """Of each operation the name of its connector, (n)."""
+        return [split_id(id)[0] for id in self.list.ids]
+
+
+class InOrder(Sequence[Operation]):
+    """The operations of a catalog by their place, each built when it is asked for."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.ids = list(catalog.operations)
+        self._operations = catalog.operations
+
+    @overload
+    def __getitem__(self, place: int) -> Operation: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Operation]: ...
+    def __getitem__(self, place: int | slice) -> Operation | list[Operation]:
+        return [self._operations[id] for id in self.ids[place]] if isinstance(place, slice) else self._operations[self.ids[place]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def texts(catalog: Catalog) -> tuple[list[str], list[str], list[str]]:
@@ -112,8 +174,8 @@ def build(catalog: Catalog, embed: Embed) -> Tables:
     return assemble(catalog, embed(operations), embed(parameters), embed(enums))
 
 
-def assemble(catalog: Catalog, operation_rows: Floats, parameter_rows: Floats, enum_rows: Floats, words: Words | None = None) -> Tables:
+def assemble(
+    catalog: Catalog, operations: Floats, parameters: Floats, enums: Floats, words: Words | None = None, layout: Layout | None = None
+) -> Tables:
     """Tables from embeddings made earlier, in the order of `texts`."""
-    _, parameters, enums = texts(catalog)
-    parameter_row, enum_row = ({text: i for i, text in enumerate(some)} for some in (parameters, enums))
-    return Tables(catalog, operation_rows, parameter_rows, enum_rows, parameter_row, enum_row, words)
+    return Tables(catalog, operations, parameters, enums, layout or Layout.of(catalog), words)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nl2dsl.catalog.model import Catalog
+from nl2dsl.catalog.model import Catalog, split_id
 from nl2dsl.catalog.read import PLATFORM, builtin
-from nl2dsl.decoding.actions import FIXED, Decision, Kind, Query
-from nl2dsl.decoding.tables import Floats, Tables, assemble, read_words, texts
-from nl2dsl.engines import reranking
+from nl2dsl.decoding.actions import FIXED, SYMBOL, Decision, Kind, Query
+from nl2dsl.decoding.tables import Floats, Layout, Tables, assemble, read_words, texts
+from nl2dsl.engines import graphs, reranking
 from nl2dsl.engines.guard import Guard
-from nl2dsl.engines.reranking import Reranking, preferred
+from nl2dsl.engines.reranking import NOT_LOOKED_AT, Reranked, Reranking, Say, preferred
 from nl2dsl.errors import EngineError, ModelError
 from nl2dsl.retrieval import spans
 
@@ -36,18 +35,17 @@ FILES = ("encoder", "retriever", "decoder")
 
 
 def _dense(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file: floats as float32, rows of int8 times their scales; other numbers as they are."""
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    return {
-        n: (a.astype(np.float32) * arrays[f"{n}.scale"][:, None] if f"{n}.scale" in arrays else a.astype(np.float32))
-        for n, a in arrays.items()
-        if not n.endswith(".scale")
-    }
+    return {n: _float(a, arrays.get(f"{n}.scale")) for n, a in arrays.items() if not n.endswith(".scale")}
 
 
-def _settings() -> dict[str, str]:
-    """How graphs are compiled. float32 arithmetic: the flow must not depend on the machine; the graphs are small enough that bf16 would gain little."""
-    return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(min(4, os.cpu_count() or 1))}
+def _float(array: NDArray[Any], scale: Floats | None) -> NDArray[Any]:
+    if scale is not None:
+        made: Floats = np.multiply(array, scale[:, None], dtype=np.float32)
+        return made
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 class Embedded:
@@ -56,18 +54,17 @@ class Embedded:
     def __init__(self, folder: Path = SHIPPED) -> None:
         self.folder = folder
         try:
-            import openvino as ov
+            import openvino  # noqa: F401
             from tokenizers import Tokenizer
         except ImportError as problem:
             raise EngineError("the embedded engine needs openvino and tokenizers", hint="pip install nl2dsl") from problem
         if not (folder / "card.json").exists():
             raise ModelError(f"no model in {folder}", hint="train one: nl2dsl train recipes/train/embedded.toml")
         try:
-            # compiling is half of a cold start; side by side, and beside the reading, it takes little more than half as long
-            with ThreadPoolExecutor(len(FILES)) as pool:
-                compiled = {name: pool.submit(ov.Core().compile_model, str(folder / f"{name}.xml"), "CPU", _settings()) for name in FILES}
+            with ThreadPoolExecutor(1) as pool:  # compiling and reading side by side
+                compiled = pool.submit(graphs.load, folder, FILES)
                 self._read_files(Tokenizer)
-            self._graphs = {name: graph.result() for name, graph in compiled.items()}
+            self._graphs = compiled.result()
         except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as problem:
             raise ModelError(
                 f"the model in {folder} cannot be read: {str(problem).splitlines()[0]}",
@@ -81,12 +78,10 @@ class Embedded:
         path = self.folder / f"{reranking.NAME}.xml"
         if not path.exists():
             return None
-        import openvino as ov
-
         try:
-            graph = ov.Core().compile_model(str(path), "CPU", _settings())
-            return Reranking(graph.create_infer_request(), self.inputs["shown"], self.card["rerank_weight"], self.card["rerank_floor"])
-        except (KeyError, RuntimeError) as problem:
+            graph = graphs.load(self.folder, [reranking.NAME])[reranking.NAME]
+            return Reranking(graph.create_infer_request(), self.inputs["shown"], Say(**self.card["rerank"]))
+        except (KeyError, TypeError, RuntimeError) as problem:
             raise ModelError(f"{path} cannot be read: {str(problem).splitlines()[0]}", hint="install the package again") from problem
 
     def _read_files(self, tokenizers: Any) -> None:
@@ -102,10 +97,12 @@ class Embedded:
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the model: sha256 over its files."""
-        hashed = hashlib.sha256()
-        for path in sorted(self.folder.iterdir()):
-            hashed.update(path.name.encode() + path.read_bytes())
+        """Identity of the model: sha256 over its card, which names the digest of every file, and over their sizes; over the files themselves where the card does not."""
+        files = [path for path in sorted(self.folder.iterdir()) if path.name != "card.json"]
+        named = self.card.get("files", {})
+        hashed = hashlib.sha256((self.folder / "card.json").read_bytes())
+        for path in files:
+            hashed.update(f"{path.name} {path.stat().st_size}".encode() if path.name in named else path.name.encode() + path.read_bytes())
         return hashed.hexdigest()
 
     @property
@@ -156,12 +153,12 @@ class Embedded:
         """The embedded texts of a catalog: shipped ones where the text is the same, made now for the rest."""
         if catalog.digest == self.card.get("catalog"):
             stored = self._stored
-            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"])
+            return assemble(catalog, stored["operations"], stored["parameters"], stored["enums"], layout=Layout.stored(stored))
         operations, parameters, enums = texts(catalog)
         encodings = self.tokenizer.encode_batch([text[:2000] for text in operations])
         states = self._states(encodings)
         trained = self._trained(catalog)
-        foreign = not any(o.id in trained for o in catalog if o.connector not in PLATFORM)
+        foreign = not any(id in trained for id in catalog.operations if split_id(id)[0] not in PLATFORM)
         words = read_words(operations, encodings, states, self.reranker.shown) if foreign and self.reranker else None
         return assemble(catalog, _pooled(states), self.embed(parameters), self.embed(enums), words)
 
@@ -178,7 +175,7 @@ class Embedded:
         """
         held_out = frozenset(self.card.get("held_out_connectors", ()))
         trained = self._trained(tables.catalog)
-        rows = [-1 if o.connector in held_out else trained.get(o.id, -1) for o in tables.list]
+        rows = [-1 if connector in held_out else trained.get(id, -1) for id, connector in zip(tables.list.ids, tables.connectors, strict=True)]
         return weighed(tables, self._stored["residual"], rows, self.card.get("residual_share", 1.0), self.card.get("novelty", 0.0))
 
     def start(self, ids: NDArray[np.int64], vocabulary: Vocabulary, retrieved: Retrieved | None = None) -> EmbeddedScorer:
@@ -190,8 +187,8 @@ class Embedded:
     def scorer(self, hidden: Floats, retrieved: Retrieved, vocabulary: Vocabulary) -> EmbeddedScorer:
         """The same from the encoder's states of the query's tokens, (t, 384)."""
         found = spans.scores(retrieved.reading, vocabulary.tables.operations)
-        added = self.reranker.added(retrieved.states, vocabulary.tables, found) if vocabulary.tables.words and self.reranker else None
-        return EmbeddedScorer(self, hidden, found, added, vocabulary)
+        reranked = self.reranker.read(retrieved.states, vocabulary.tables, found) if vocabulary.tables.words and self.reranker else None
+        return EmbeddedScorer(self, hidden, found, reranked, vocabulary)
 
 
 @dataclass(frozen=True)
@@ -222,7 +219,7 @@ class Vocabulary:
     @cached_property
     def foreign(self) -> NDArray[np.bool_]:
         """Which operations are not the platform's own, (n)."""
-        return np.array([o.connector not in PLATFORM for o in self.tables.list])
+        return np.array([connector not in PLATFORM for connector in self.tables.connectors])
 
 
 def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float, novelty: float) -> Vocabulary:
@@ -233,19 +230,19 @@ def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float,
     keys = tables.operations + np.vstack([learned, average])[list(rows)]
     new = np.array(rows) < 0
     # between new and known operations the bonus is a balance; in a catalog of new ones it would only weigh against the platform's own
-    mixed = any(not n and o.connector not in PLATFORM for n, o in zip(new, tables.list, strict=True))
+    mixed = any(not n and connector not in PLATFORM for n, connector in zip(new, tables.connectors, strict=True))
     return Vocabulary(tables, np.ascontiguousarray(keys.T), new.astype(np.float32) * np.float32(novelty if mixed else 0.0))
 
 
 class EmbeddedScorer:
-    """One query in the decoder. `push` feeds what was decided since and scores what may follow. `scores` (n) are the retriever's, `added` (n) the reranker's, where there is one."""
+    """One query in the decoder. `push` feeds what was decided since and scores what may follow. `scores` (n) are the retriever's, `reranked` what the reranker says, where there is one."""
 
-    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, added: Floats | None, vocabulary: Vocabulary) -> None:
-        self.engine, self.hidden, self.scores, self.added, self.vocabulary = engine, hidden, scores, added, vocabulary
+    def __init__(self, engine: Embedded, hidden: Floats, scores: Floats, reranked: Reranked | None, vocabulary: Vocabulary) -> None:
+        self.engine, self.hidden, self.scores, self.reranked, self.vocabulary = engine, hidden, scores, reranked, vocabulary
         self._request = engine._requests["decoder"]
         self._request.reset_state()
         self._called = -1
-        self._enum: tuple[int, int] = (-1, -1)
+        self._said = np.zeros(len(scores), dtype=np.bool_)
         k = min(CANDIDATES, len(scores))
         best = np.argpartition(-scores, k - 1)[:k]
         self.candidates = best[np.argsort(-scores[best], kind="stable")]
@@ -263,6 +260,7 @@ class EmbeddedScorer:
                 return self.engine.inputs["symbol"][d.index][None]  # type: ignore[no-any-return]
             case Kind.OPERATION:
                 self._called = d.index
+                self._said[d.index] = True
                 return self._layer("operation_in", tables.operations[d.index][None])
             case Kind.PARAMETER:
                 self._parameter = d.index
@@ -280,6 +278,24 @@ class EmbeddedScorer:
         result = self._request.infer({"x": np.concatenate(fed)[None].astype(np.float32)})
         return EmbeddedScores(self, np.array(result["heads"], dtype=np.float32)[0, -1])
 
+    def unsaid(self) -> float:
+        """By how much the end of the flow is put off, because an operation is asked for that was not said yet; negative when it is brought on."""
+        if self.reranked is None or self._called < 0:
+            return 0.0
+        v, say = self.vocabulary, self.reranked.say
+        left = self.reranked.asked[v.foreign & v.tables.steps & ~self._said]
+        return say.end * float(np.clip(left.max(initial=NOT_LOOKED_AT), -say.most, say.most))
+
+    def preferred(self, operations: Floats) -> Floats:
+        """Scores of the operations (n) after the reranker had its say."""
+        if self.reranked is None:
+            return operations
+        v = self.vocabulary
+        offered = v.tables.triggers if self._called < 0 else v.tables.steps  # the first operation is the trigger
+        made = preferred(operations, self.reranked.added, np.flatnonzero(offered & v.foreign))
+        made[self._said & v.foreign] -= self.reranked.say.again
+        return made
+
 
 class EmbeddedScores:
     """Scores at one place; each class is computed only when it is asked for."""
@@ -288,15 +304,12 @@ class EmbeddedScores:
         self._scorer = scorer
         n = len(FIXED)
         self.fixed: Floats = heads[:n] + scorer.engine.inputs["fixed_bias"]
+        self.fixed[SYMBOL["end"]] -= scorer.unsaid()
         self._queries = heads[n:].reshape(5, WIDTH)
 
     def operations(self) -> Floats:
         s, v = self._scorer, self._scorer.vocabulary
-        made: Floats = self._queries[0] @ v.keys + v.bonus + s.engine.inputs["trust"] * s.scores
-        if s.added is None:
-            return made
-        offered = v.tables.triggers if s._called < 0 else v.tables.steps  # the first operation is the trigger
-        return preferred(made, s.added, np.flatnonzero(offered & v.foreign))
+        return s.preferred(self._queries[0] @ v.keys + v.bonus + s.engine.inputs["trust"] * s.scores)
 
     def parameters(self, operation: int) -> Floats:
         t = self._scorer.vocabulary.tables

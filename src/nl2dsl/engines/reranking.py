@@ -17,28 +17,52 @@ from nl2dsl.retrieval.texts import WORDS
 
 NAME = "reranker"  # of the graph; models of before have none
 RANKED = 20  # operations that are looked at
+NOT_LOOKED_AT = -9.0  # log-odds of all others
+
+
+@dataclass(frozen=True)
+class Say:
+    """What the scores may move, in the decoder's scores (docs/log.md)."""
+
+    weight: float
+    """Of a score where an operation is chosen."""
+    floor: float
+    """The least score that counts there."""
+    end: float
+    """By how much the end of the flow is put off for each unit of log-odds, at most `most`, that an operation is asked for that was not said yet; and brought on when none is."""
+    most: float
+    again: float
+    """What an operation loses that was said already."""
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """Of the operations of a catalog what each is preferred by (n), and the log-odds that a request asks for it (n), `NOT_LOOKED_AT` where it was not among the candidates."""
+
+    added: Floats
+    asked: Floats
+    say: Say
 
 
 @dataclass(frozen=True)
 class Reranking:
-    """`request` runs the graph; `shown` (d, 384) makes of a token's state what is kept of an operation's word; `weight` is how much a score counts, `floor` the least score, which operations that were not looked at have."""
+    """`request` runs the graph; `shown` (d, 384) makes of a token's state what is kept of an operation's word; `say` is what its scores may move."""
 
     request: Any
     shown: Floats
-    weight: float
-    floor: float
+    say: Say
 
-    def added(self, request: Floats, tables: Tables, scores: Floats) -> Floats:
-        """Token states of a request (t, 384), the retriever's scores (n) -> what each operation is preferred by, (n)."""
-        made = np.full(len(scores), self.weight * self.floor, dtype=np.float32)
+    def read(self, request: Floats, tables: Tables, scores: Floats) -> Reranked:
+        """From the token states of a request (t, 384) and the retriever's scores (n)."""
         k = min(RANKED, len(scores))
         best: NDArray[np.int64] = np.argpartition(-scores, k - 1)[:k]
         assert tables.words is not None
         said = np.arange(WORDS) < tables.words.sizes[best, None]
         given = {"request": request, "operations": tables.operations[best], "words": tables.words.states[best], "said": said.astype(np.float32)}
-        found = next(iter(self.request.infer({name: np.ascontiguousarray(value[None]) for name, value in given.items()}).values()))
-        made[best] = self.weight * np.maximum(found[0], self.floor)
-        return made
+        found = next(iter(self.request.infer({name: np.ascontiguousarray(value[None]) for name, value in given.items()}).values()))[0]
+        asked = np.full(len(scores), NOT_LOOKED_AT, dtype=np.float32)
+        asked[best] = found
+        return Reranked(np.float32(self.say.weight) * np.maximum(asked, np.float32(self.say.floor)), asked, self.say)
 
 
 def preferred(scores: Floats, added: Floats, rows: NDArray[np.int64]) -> Floats:

@@ -6,9 +6,9 @@ gigabytes for 50,000 requests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -41,21 +41,48 @@ class Case:
     shelves: tuple[int, ...]
 
 
-def shelf(model: Any, tokenizer: Any, told: Sequence[str]) -> Shelf:
-    """The catalog whose operations have these texts."""
+T = TypeVar("T")
+
+
+def once(read: Callable[[list[str]], Sequence[T]]) -> Callable[[Sequence[str]], list[T]]:
+    """The same function of texts, which is asked for each text only once."""
+    known: dict[str, T] = {}
+
+    def asked(some: Sequence[str]) -> list[T]:
+        if fresh := [text for text in dict.fromkeys(some) if text not in known]:
+            known.update(zip(fresh, read(fresh), strict=True))
+        return [known[text] for text in some]
+
+    return asked
+
+
+class Reader:
+    """The retriever, which reads each text once: a house's requests and operations are the same alone and in crowds."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.requests = once(lambda some: [each.numpy() for each in retriever.states(model, tokenizer, some)])
+        self.operations = once(lambda told: _operations(model, tokenizer, told))
+
+
+def _operations(model: Any, tokenizer: Any, told: Sequence[str]) -> list[tuple[Halves, Halves, int]]:
+    """Of each text the embedding (384), the states of the words that are read (WORDS, 384), and how many of them there are."""
     found = retriever.states(model, tokenizer, told)
     words = read_words(told, tokenizer.encode_batch(list(told)), [each.numpy() for each in found])
-    pooled = torch.nn.functional.normalize(torch.stack([each.float().mean(dim=0) for each in found]), dim=1)
-    return Shelf(pooled.half().numpy(), words.states.astype(np.float16, copy=False), words.sizes)
+    pooled = torch.nn.functional.normalize(torch.stack([each.float().mean(dim=0) for each in found]), dim=1).half().numpy()
+    return [(mark, states.astype(np.float16), int(size)) for mark, states, size in zip(pooled, words.states, words.sizes, strict=True)]
 
 
-def cases(
-    model: Any, tokenizer: Any, queries: Sequence[str], wanted: Sequence[tuple[int, ...]], shelves: Sequence[Shelf], places: tuple[int, ...]
-) -> list[Case]:
+def shelf(reader: Reader, told: Sequence[str]) -> Shelf:
+    """The catalog whose operations have these texts."""
+    marks, states, sizes = zip(*reader.operations(told), strict=True)
+    return Shelf(np.stack(marks), np.stack(states), np.array(sizes, dtype=np.int64))
+
+
+def cases(reader: Reader, queries: Sequence[str], wanted: Sequence[tuple[int, ...]], shelves: Sequence[Shelf], places: tuple[int, ...]) -> list[Case]:
     """The requests, each with the best of the first of the shelves at `places`, which hold the same operations in other words."""
     keys, made = torch.from_numpy(shelves[places[0]].operations).float(), list[Case]()
-    for states, some in zip(retriever.states(model, tokenizer, queries), wanted, strict=True):
-        scores = minilm.fused(torch.from_numpy(spans.reading(states.float().numpy()))[None], keys)[0]
+    for states, some in zip(reader.requests(queries), wanted, strict=True):
+        scores = minilm.fused(torch.from_numpy(spans.reading(states.astype(np.float32)))[None], keys)[0]
         best = tuple(scores.topk(min(BEST, len(scores))).indices.tolist())
-        made.append(Case(states.numpy(), some, best, places))
+        made.append(Case(states, some, best, places))
     return made

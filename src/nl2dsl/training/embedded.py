@@ -49,11 +49,11 @@ from nl2dsl.example import Example
 from nl2dsl.files import digest_of, digest_of_value, write_text
 from nl2dsl.retrieval.texts import operation_texts
 from nl2dsl.training import cases, export, generator, guarding, memory, minilm, renaming, reranker, retriever, scoring
-from nl2dsl.training.cases import Case, Shelf
+from nl2dsl.training.cases import Case, Reader, Shelf, once
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
 from nl2dsl.training.journal import Journal
-from nl2dsl.training.network import Size
+from nl2dsl.training.network import WIDTH, Size
 from nl2dsl.training.retriever import Pair
 from nl2dsl.training.rows import FixedSets, Row, query_of
 from nl2dsl.training.rows import rows as rows_of
@@ -73,9 +73,7 @@ RANKINGS = 400  # requests by which the reranker is measured while it is trained
 RETOLD = 2  # ways in which the reranker reads our operations told otherwise
 CROWD = 546  # operations of a catalog that several houses share, at most
 RESIDUAL_SHARE = 0.5  # of what was learned about an operation beyond its text, at serving: all of it drowns operations that are new (docs/log.md)
-# of the reranker's score where an operation of a new catalog is chosen, and the least score that counts (docs/log.md)
-RERANK_WEIGHT = 0.5
-RERANK_FLOOR = -4.0
+RERANK = reranking.Say(weight=0.5, floor=-4.0, end=1.5, most=3.0, again=4.0)  # in catalogs of new operations
 NOVELTY = 3.0  # added to the score of a new operation, which training as a whole pushed down
 
 
@@ -120,7 +118,7 @@ class RerankerRecipe:
     """Steps of training instead of seconds; the same steps give the same weights on the same machine."""
     batch: int = 48
     """Requests of a step."""
-    candidates: int = 12
+    candidates: int = 16
     """Operations that are read with each."""
     learning_rate: float = 6e-4
     sampled: int = 15_000
@@ -446,8 +444,11 @@ class _Run:
 
     @cached_property
     def crowds(self) -> list[House]:
+        return self._crowded(self.recipe.seed)
+
+    def _crowded(self, seed: int) -> list[House]:
         """The same in groups by chance, each with one catalog."""
-        return houses.together(random.Random(self.recipe.seed).sample(self.houses, len(self.houses)), CROWD)
+        return houses.together(random.Random(seed).sample(self.houses, len(self.houses)), CROWD)
 
     def _tuned(self) -> Any:
         return minilm.encoder(self.out / "retriever")
@@ -529,18 +530,18 @@ class _Run:
     def _reranker(self, inputs: str) -> Figures:
         r, rng = self.recipe.reranker, random.Random(self.recipe.seed)
         retold = renaming.manners(self.catalog, RETOLD, self.recipe.seed + 2)
-        shelves = [self._shelf(self.catalog), *(cases.shelf(self._retrieving, self.tokenizer, told) for told in retold)]
+        shelves = [self._shelf(self.catalog), *(cases.shelf(self._reader, told) for told in retold)]
         ours = tuple(range(len(shelves)))
         train, single = self.data["train"], clauses(Path(self.recipe.wording), self.catalog, self.held_out, rng)
         pools = {
             name: (share, self._cases(some if name == "written" else rng.sample(some, min(r.sampled, len(some))), self.catalog, shelves, ours))
             for name, share, some in (
-                ("written", 0.3, [_pair(*row) for row in train if _written(row[0])]),
-                ("drawn", 0.2, [_pair(*row) for row in train if not _written(row[0])]),
-                ("clauses", 0.1, single),
+                ("written", 0.14, [_pair(*row) for row in train if _written(row[0])]),
+                ("drawn", 0.08, [_pair(*row) for row in train if not _written(row[0])]),
+                ("clauses", 0.06, single),
             )
         }
-        for name, share, some in (("houses", 0.14, self.houses), ("crowds", 0.26, self.crowds)):
+        for name, share, some in (("houses", 0.22, self.houses), ("crowds", 0.5, [*self.crowds, *self._crowded(self.recipe.seed + 1)])):
             found: list[Case] = []
             for house in some:
                 shelves.append(self._shelf(house.catalog))
@@ -563,17 +564,21 @@ class _Run:
         return figures
 
     def _shelf(self, catalog: Catalog) -> Shelf:
-        return cases.shelf(self._retrieving, self.tokenizer, operation_texts(catalog))
+        return cases.shelf(self._reader, operation_texts(catalog))
 
     def _cases(self, asked: Sequence[Pair], catalog: Catalog, shelves: Sequence[Shelf], places: tuple[int, ...]) -> list[Case]:
         place = {o.id: i for i, o in enumerate(catalog)}
         wanted = [tuple(dict.fromkeys(place[o] for o in pair.operations)) for pair in asked]
-        return cases.cases(self._retrieving, self.tokenizer, [pair.text for pair in asked], wanted, shelves, places)
+        return cases.cases(self._reader, [pair.text for pair in asked], wanted, shelves, places)
 
     @cached_property
     def _retrieving(self) -> Any:
         """The retriever as it was tuned, for looking things up; what is trained on from it is a copy (`_tuned`)."""
         return self._tuned()
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._retrieving, self.tokenizer)
 
     def _load_reranker(self) -> reranker.Reranker:
         model = reranker.Reranker()
@@ -635,15 +640,15 @@ class _Run:
 
     def _visits(self, sets: FixedSets) -> list[generator.Visit]:
         """The other houses' catalogs and rows, one by one and in crowds."""
-        model = self._retrieving
-        single, crowds = ([visit for house in some if (visit := self._visit(house, model, sets)).rows] for some in (self.houses, self.crowds))
+        embed = once(lambda some: list(retriever.embed(self._retrieving, self.tokenizer, some).numpy()))
+        single, crowds = ([visit for house in some if (visit := self._visit(house, embed, sets)).rows] for some in (self.houses, self.crowds))
         self.journal.log(f"houses: {len(single)}, rows {sum(len(v.rows) for v in single)}; crowds: {len(crowds)}")
         return _with_crowds(single, crowds, self.recipe.generator.crowds)
 
-    def _visit(self, house: House, model: Any, sets: FixedSets) -> generator.Visit:
+    def _visit(self, house: House, embed: Callable[[Sequence[str]], list[Any]], sets: FixedSets) -> generator.Visit:
         """A house's catalog and rows; the platform's own operations are known there, too."""
         places = self.tables.index
-        found = build(house.catalog, lambda some: retriever.embed(model, self.tokenizer, some).numpy())
+        found = build(house.catalog, lambda some: np.array(embed(some), dtype=np.float32).reshape(-1, WIDTH))
         asked = ((a.query, a.sketch, 1.0) for a in house.asked if a.sketch)
         rows, _ = rows_of(asked, found, self.tokenizer, sets)
         known = torch.tensor([places.get(o.id, -1) if o.id not in house.own else -1 for o in found.list])
@@ -704,8 +709,7 @@ class _Run:
             "held_out_connectors": list(self.held_out),
             "residual_share": RESIDUAL_SHARE,
             "novelty": NOVELTY,
-            "rerank_weight": RERANK_WEIGHT,
-            "rerank_floor": RERANK_FLOOR,
+            "rerank": asdict(RERANK),
             "start": self.start_digests,
             "corpus": self.digests,
             "recipe": {name: value for name, value in asdict(self.recipe).items() if name not in HERE},

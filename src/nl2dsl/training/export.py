@@ -7,7 +7,7 @@ share), `inputs.npz` (input layers and biases of the writer), `tables.npz`, `tok
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +166,9 @@ def quantised(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(table / scales[:, None]).astype(np.int8), scales.astype(np.float32)
 
 
-def _arrays(path: Path, **tables: np.ndarray) -> None:
-    stored: dict[str, np.ndarray] = {}
+def _arrays(path: Path, beside: Mapping[str, np.ndarray] | None = None, **tables: np.ndarray) -> None:
+    """Tables in int8, and other arrays as they are."""
+    stored = dict(beside or {})
     for name, table in tables.items():
         stored[name], stored[f"{name}.scale"] = quantised(table)
     np.savez(path, **stored)  # type: ignore[arg-type]
@@ -175,7 +176,7 @@ def _arrays(path: Path, **tables: np.ndarray) -> None:
 
 def _learned(writer: Writer, tables: Tables, held_out: Collection[str]) -> np.ndarray:
     """What was learned about each operation; nothing for those never shown, whose values only pushed them down."""
-    shown = np.array([o.connector not in held_out for o in tables.list])
+    shown = np.array([connector not in held_out for connector in tables.connectors])
     return np.where(shown[:, None], writer.residual.detach().numpy(), 0.0).astype(np.float32)
 
 
@@ -200,6 +201,7 @@ def export(encoder: Any, writer: Writer, retriever: Any, tables: Tables, tokeniz
     np.savez(out / "inputs.npz", trust=writer.trust.detach().numpy(), **inputs)
     _arrays(
         out / "tables.npz",
+        tables.layout.arrays(),
         operations=tables.operations,
         parameters=tables.parameters,
         enums=tables.enums,

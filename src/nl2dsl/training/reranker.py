@@ -1,8 +1,8 @@
 """The reranker: reads a request together with the words of each candidate operation and says how much the request asks for it.
 
 In: token states of a request, embeddings and token states of its candidates' texts, all of a retriever that stands still. Out: a score for each candidate. The retriever compares two vectors; here every word of a
-candidate looks at every word of the request, so that `update` finds `change` and `list` does not pass for `get`. Candidates see the request and themselves; one last layer compares them with each
-other. No encoder runs for it when it serves: states of a request are there from retrieval, those of operations are kept with the catalog, `SHOWN` numbers a word.
+candidate looks at every word of the request, so that `update` finds `change` and `list` does not pass for `get`. Candidates see the request and themselves; the last layers compare them with each
+other, so that No encoder runs for it when it serves: states of a request are there from retrieval, those of operations are kept with the catalog, `SHOWN` numbers a word.
 """
 
 from __future__ import annotations
@@ -68,16 +68,17 @@ class Layer(nn.Module):
 
 
 class Reranker(nn.Module):
-    """2.8 million weights: three layers over the words of a candidate, one over the candidates."""
+    """4.3 million weights: three layers over the words of a candidate, three over the candidates, where these share out the request's words among them."""
 
-    def __init__(self, width: int = 256, layers: int = 3, dropout: float = 0.1) -> None:
+    def __init__(self, width: int = 256, layers: int = 3, comparing: int = 3, dropout: float = 0.1) -> None:
         super().__init__()
         self.token = nn.Linear(WIDTH, SHOWN, bias=False)
         self.word, self.mark, self.request = nn.Linear(SHOWN, width), nn.Linear(WIDTH, width), nn.Linear(WIDTH, width)
         self.kind = nn.Parameter(torch.randn(3, width) * 0.02)  # of the request's words, a candidate's words, its mark
         self.place = nn.Parameter(torch.randn(WORDS, width) * 0.02)
         self.layers = nn.ModuleList(Layer(width, 3 * width, 8, dropout) for _ in range(layers))
-        self.between, self.compare, self.last = nn.LayerNorm(width), Layer(width, 2 * width, 4, dropout), nn.LayerNorm(width)
+        self.between, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.compare = nn.ModuleList(Layer(width, 2 * width, 8, dropout) for _ in range(comparing))
         self.score = nn.Linear(width, 1)
         with torch.no_grad():  # words of requests and of candidates begin in one space
             nn.init.orthogonal_(self.request.weight)
@@ -99,7 +100,10 @@ class Reranker(nn.Module):
         mask = ((1 - torch.cat([_each(seen, k), own], dim=1)) * NEVER)[:, None, None]
         for layer in self.layers:
             x = layer(x, asked, mask, k)
-        compared = self.compare(self.between(x[:, 0]).reshape(b, k, -1))
+        compared = self.between(x[:, 0]).reshape(b, k, -1)
+        mask = ((1 - torch.cat([seen, torch.ones_like(operations[:, :, 0])], dim=1)) * NEVER)[:, None, None]
+        for layer in self.compare:
+            compared = layer(compared, asked, mask)
         return self.score(self.last(compared)).squeeze(-1)  # type: ignore[no-any-return]
 
 

@@ -29,7 +29,7 @@ from nl2dsl.training.rows import Ints, Row
 
 def serving(writer: Writer, tables: Tables, held_out: Collection[str], share: float, novelty: float) -> Vocabulary:
     """The operations as the exported model will point at them: with a share of what was learned about each; those of `held_out` connectors are new and get the bonus of novelty."""
-    known = np.array([o.connector not in held_out for o in tables.list])
+    known = np.array([connector not in held_out for connector in tables.connectors])
     residual = np.where(known[:, None], writer.residual.detach().numpy(), 0.0).astype(np.float32)
     return weighed(tables, residual, np.where(known, np.arange(len(known)), -1).tolist(), share, novelty)
 
