@@ -18,7 +18,7 @@ from rich.console import Console  # noqa: E402
 
 import tiny  # noqa: E402
 from nl2dsl import recipe as recipes  # noqa: E402
-from nl2dsl.corpus import houses  # noqa: E402
+from nl2dsl.corpus import houses, wording  # noqa: E402
 from nl2dsl.corpus.build import CorpusRecipe, build  # noqa: E402
 from nl2dsl.decoding.actions import FIXED, Kind  # noqa: E402
 from nl2dsl.decoding.automaton import Automaton, Role  # noqa: E402
@@ -27,7 +27,7 @@ from nl2dsl.example import read  # noqa: E402
 from nl2dsl.retrieval import spans  # noqa: E402
 from nl2dsl.training import embedded, export, generator, guarding, minilm, reranker, retriever, scoring, shipped  # noqa: E402
 from nl2dsl.training.checkpoint import Checkpoint  # noqa: E402
-from nl2dsl.training.embedded import TrainRecipe, train_recipe  # noqa: E402
+from nl2dsl.training.embedded import RerankerRecipe, TrainRecipe, train_recipe  # noqa: E402
 from nl2dsl.training.journal import Journal, line  # noqa: E402
 from nl2dsl.training.network import Writer  # noqa: E402
 from nl2dsl.training.retriever import Pair  # noqa: E402
@@ -370,7 +370,7 @@ def test_a_recipe_trains_is_killed_goes_on_exports_and_is_not_done_twice(corpus:
         first, back = (torch.load(tmp_path / run / f"{name}.pt", weights_only=True) for run in "ac")
         assert first.keys() == back.keys()
         assert max(float((first[key] - back[key]).abs().max()) for key in first) < 0.02
-    goes_on = replace(recipe(corpus, tmp_path / "d", base), start=str(model))
+    goes_on = replace(recipe(corpus, tmp_path / "d", base), start=str(model), refusals="", reranker=RerankerRecipe(seconds=0))
     assert (train_recipe(goes_on) / "decoder.xml").exists()
     with pytest.raises(ModelError, match="does not fit"):
         train_recipe(replace(goes_on, out=str(tmp_path / "e"), decoder=replace(tiny.SIZE, num_hidden_layers=1)))
@@ -433,7 +433,7 @@ def test_a_few_words_of_a_long_request_find_their_operation() -> None:
 
 def test_the_retriever_learns_no_clause_of_the_test_rows_and_none_of_held_out_connectors(corpus: Path) -> None:
     rng = embedded.random.Random(0)
-    single = embedded.clauses(HERE / "data" / "wording", tiny.catalog(), ("shared_todo",), rng)
+    single = embedded.clauses(wording.load(HERE / "data" / "wording", tiny.catalog()), ("shared_todo",), rng)
     train = embedded._read(corpus / "train.jsonl", tiny.catalog())
     found = embedded.pairs(train, single, embedded.RetrieverRecipe(requests=2), rng)
     assert len(single) > 50

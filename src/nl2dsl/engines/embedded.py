@@ -24,7 +24,7 @@ from nl2dsl.decoding.actions import FIXED, SYMBOL, Decision, Kind, Query
 from nl2dsl.decoding.tables import Floats, Layout, Tables, assemble, read_words, texts
 from nl2dsl.engines import graphs, reranking
 from nl2dsl.engines.guard import Guard
-from nl2dsl.engines.reranking import NOT_LOOKED_AT, Reranked, Reranking, Say, preferred
+from nl2dsl.engines.reranking import Reranked, Reranking, Say, preferred
 from nl2dsl.errors import EngineError, ModelError
 from nl2dsl.retrieval import spans
 
@@ -282,9 +282,7 @@ class EmbeddedScorer:
         """By how much the end of the flow is put off, because an operation is asked for that was not said yet; negative when it is brought on."""
         if self.reranked is None or self._called < 0:
             return 0.0
-        v, say = self.vocabulary, self.reranked.say
-        left = self.reranked.asked[v.foreign & v.tables.steps & ~self._said]
-        return say.end * float(np.clip(left.max(initial=NOT_LOOKED_AT), -say.most, say.most))
+        return self.reranked.say.end * self.reranked.most(self.vocabulary.foreign & self.vocabulary.tables.steps & ~self._said)
 
     def preferred(self, operations: Floats) -> Floats:
         """Scores of the operations (n) after the reranker had its say."""

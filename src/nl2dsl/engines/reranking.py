@@ -43,6 +43,10 @@ class Reranked:
     asked: Floats
     say: Say
 
+    def most(self, among: NDArray[np.bool_]) -> float:
+        """Log-odds of the operation that is asked for most of those marked (n), no further from 0 than `say.most`."""
+        return float(np.clip(self.asked[among].max(initial=NOT_LOOKED_AT), -self.say.most, self.say.most))
+
 
 @dataclass(frozen=True)
 class Reranking:

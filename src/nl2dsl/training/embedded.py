@@ -38,6 +38,7 @@ from nl2dsl.catalog.model import Catalog
 from nl2dsl.corpus import houses, refusals, wording
 from nl2dsl.corpus.build import HELD_OUT, TEST_SHARE, bucket
 from nl2dsl.corpus.houses import House
+from nl2dsl.corpus.wording import Inventory
 from nl2dsl.decoding.actions import FIXED
 from nl2dsl.decoding.tables import Tables, assemble, build, texts
 from nl2dsl.dsl import sketch
@@ -265,10 +266,10 @@ def _pair(row: Example, s: Sketch) -> Pair:
     return Pair(row.query, tuple(dict.fromkeys(sketch.operations(s))))
 
 
-def clauses(folder: Path, catalog: Catalog, held_out: Sequence[str], rng: random.Random) -> list[Pair]:
+def clauses(inventory: Inventory, held_out: Sequence[str], rng: random.Random) -> list[Pair]:
     """The clauses of the inventory, filled in, but for those that test rows are made of and those of held-out connectors."""
     found = []
-    for one in wording.load(folder, catalog).wordings.values():
+    for one in inventory.wordings.values():
         if one.connector in held_out:
             continue
         for clause in (c for form in one.clauses.values() for c in form if bucket(c.text, TEST_SHARE)):
@@ -427,6 +428,10 @@ class _Run:
         return found
 
     @cached_property
+    def inventory(self) -> Inventory:
+        return wording.load(Path(self.recipe.wording), self.catalog)
+
+    @cached_property
     def tokenizer(self) -> Any:
         made = minilm.tokenizer(self.base)
         made.enable_truncation(MAX_TOKENS)
@@ -455,7 +460,7 @@ class _Run:
 
     def _retriever(self, inputs: str) -> Figures:
         r, rng = self.recipe.retriever, random.Random(self.recipe.seed)
-        found = pairs(self.data["train"], clauses(Path(self.recipe.wording), self.catalog, self.held_out, rng), r, rng)
+        found = pairs(self.data["train"], clauses(self.inventory, self.held_out, rng), r, rng)
         self.journal.log(f"retriever: {len(found)} pairs")
         checkpoint = self._checkpoint("retriever", inputs)
         figures = retriever.train(
@@ -532,7 +537,7 @@ class _Run:
         retold = renaming.manners(self.catalog, RETOLD, self.recipe.seed + 2)
         shelves = [self._shelf(self.catalog), *(cases.shelf(self._reader, told) for told in retold)]
         ours = tuple(range(len(shelves)))
-        train, single = self.data["train"], clauses(Path(self.recipe.wording), self.catalog, self.held_out, rng)
+        train, single = self.data["train"], clauses(self.inventory, self.held_out, rng)
         pools = {
             name: (share, self._cases(some if name == "written" else rng.sample(some, min(r.sampled, len(some))), self.catalog, shelves, ours))
             for name, share, some in (
