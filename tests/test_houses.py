@@ -10,6 +10,7 @@ from nl2dsl.corpus import houses
 from nl2dsl.dsl.sketch import Each, Step, operations, parse
 from nl2dsl.errors import CorpusError
 
+PLATFORMS = Path(__file__).parents[1] / "data" / "platforms"
 BAKERY = Path(__file__).parent / "houses" / "bakery.house"
 
 
@@ -71,12 +72,22 @@ def test_a_request_without_its_flow_and_a_folder_without_houses_are_refused(tmp_
 
 
 def test_every_house_of_the_project_reads_and_uses_all_of_its_operations() -> None:
-    found = houses.load()
+    found, platforms = houses.load(), houses.load(PLATFORMS)
     assert sum(h.kept for h in found) >= 3 and sum(not h.kept for h in found) >= 15
-    for house in found:
+    assert all(h.kept for h in platforms) and len(houses.together(platforms, 546)) == 1
+    for house in [*found, *platforms]:
         unused = set(house.own) - {o for a in house.asked for o in a.operations}
         assert not unused and not house.catalog.warnings, (house.name, unused)
         assert sum(a.sketch is not None for a in house.asked) > len(house.asked) / 2
+
+
+def test_a_trigger_whose_name_wants_quotes_starts_a_flow(tmp_path: Path) -> None:
+    path = tmp_path / "x.house"
+    path.write_text(
+        "O: shop:order_made | T | When an order is made\nO: shop:ship | A | Ship it\nQ: ship orders\nF: `shop:order_made`; `shop:ship`\n",
+        encoding="utf-8",
+    )
+    assert houses.read(path).asked[0].operations == ("shop:order_made", "shop:ship")
 
 
 def test_several_houses_become_one_catalog_with_ids_of_their_own() -> None:

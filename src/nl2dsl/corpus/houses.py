@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parents[3] / "data" / "houses"
 KEPT = 4  # every so many houses is one that nothing learns from
 STARTS = {"schedule": "commonTrigger.Recurrence", "button": "commonTrigger.manual"}
 _KINDS = {"T": "trigger", "A": "action", "?": "action"}
+_NAME = re.compile(r"`([^`]+)`|[^\s;({]+")
 _LOOP, _TEST = re.compile(r"\bfor\s*\{"), re.compile(r"\bif\s*\{")
 
 
@@ -116,7 +117,8 @@ def _asked(query: str, flow: str, catalog: Catalog, triggers: Collection[str], w
     text = _TEST.sub("if (found) {", _LOOP.sub("for () {", flow.strip().strip(";")))
     if not text:
         raise CorpusError(f"{where}: a flow without an operation")
-    first = re.split(r"[\s;({]", text, maxsplit=1)[0]
+    name = _NAME.match(text)
+    first = (name[1] or name[0]) if name else ""
     try:
         drawn = sketches.parse(text if STARTS.get(first, first) in triggers else f"button; {text}")
     except sketches.SketchError as problem:
