@@ -66,7 +66,7 @@ def folder(place: Path, answers: list[dict[str, Any]], rows: list[dict[str, Any]
 
 
 def _kept(place: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (place / "answers.jsonl").read_text().split("\n") if line]
+    return [json.loads(line) for line in (place / "answers.jsonl").read_text(encoding="utf-8").split("\n") if line]
 
 
 @pytest.fixture
@@ -330,8 +330,8 @@ def test_reports_are_written_by_their_ending(right: Path, wrong: Path, tmp_path:
     a = report.open_runs([right, wrong])
     for name, begins in (("r.md", "# Evaluation"), ("r.html", "<!doctype html>"), ("r.json", "{")):
         report.write(a, tmp_path / name)
-        assert (tmp_path / name).read_text().startswith(begins)
-    told = json.loads((tmp_path / "r.json").read_text())
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+    told = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert {"runs", "figures", "comparisons", "slices", "mistakes", "diagnostics", "notes"} == told.keys()
     with pytest.raises(UsageError, match="what kind of report"):
         report.write(a, tmp_path / "r.pdf")
@@ -377,4 +377,4 @@ def test_the_smallest_runs_have_a_report(kept: list[str], right: Path, tmp_path:
         report.write(a, tmp_path / f"one{ending}")
     report.show(a)
     assert a.power[0].n == (0 if kept == ["d"] else 1)
-    assert ("harmful requests refused | 100.0 %" if kept == ["d"] else "exact sequence | 100.0 %") in (tmp_path / "one.md").read_text()
+    assert ("harmful requests refused | 100.0 %" if kept == ["d"] else "exact sequence | 100.0 %") in (tmp_path / "one.md").read_text(encoding="utf-8")
