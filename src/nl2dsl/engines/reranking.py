@@ -1,6 +1,6 @@
 """Reranking: the best operations that retrieval found are read word by word together with the request.
 
-In: token states of a request, the tables of a catalog, the retriever's scores. Out: by how much each operation is preferred wherever one is chosen. The network is `training.reranker`. It has a say in catalogs that
+In: token states of a request, the tables of a catalog, the retriever's scores. Out: by how much each operation is preferred wherever one is chosen, and the log-odds that it is asked for, which put off the end of a flow. The network is `training.reranker`. It has a say in catalogs that
 training never saw; in the catalog of the training the decoder knows better (docs/log.md).
 """
 

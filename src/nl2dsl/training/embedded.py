@@ -533,13 +533,16 @@ class _Run:
         return {"reranker": self._stage("reranker", inputs, [self.out / "reranker.pt"], self._reranker)} if self._reranks else {}
 
     def _reranker(self, inputs: str) -> Figures:
-        r, rng = self.recipe.reranker, random.Random(self.recipe.seed)
+        r, rng, reader = self.recipe.reranker, random.Random(self.recipe.seed), Reader(self._retrieving, self.tokenizer)
         retold = renaming.manners(self.catalog, RETOLD, self.recipe.seed + 2)
-        shelves = [self._shelf(self.catalog), *(cases.shelf(self._reader, told) for told in retold)]
+        shelves = [cases.shelf(reader, told) for told in (operation_texts(self.catalog), *retold)]
         ours = tuple(range(len(shelves)))
         train, single = self.data["train"], clauses(self.inventory, self.held_out, rng)
         pools = {
-            name: (share, self._cases(some if name == "written" else rng.sample(some, min(r.sampled, len(some))), self.catalog, shelves, ours))
+            name: (
+                share,
+                self._cases(reader, some if name == "written" else rng.sample(some, min(r.sampled, len(some))), self.catalog, shelves, ours),
+            )
             for name, share, some in (
                 ("written", 0.14, [_pair(*row) for row in train if _written(row[0])]),
                 ("drawn", 0.08, [_pair(*row) for row in train if not _written(row[0])]),
@@ -549,12 +552,12 @@ class _Run:
         for name, share, some in (("houses", 0.22, self.houses), ("crowds", 0.5, [*self.crowds, *self._crowded(self.recipe.seed + 1)])):
             found: list[Case] = []
             for house in some:
-                shelves.append(self._shelf(house.catalog))
-                found += self._cases([Pair(a.query, a.operations) for a in house.asked], house.catalog, shelves, (len(shelves) - 1,))
+                shelves.append(cases.shelf(reader, operation_texts(house.catalog)))
+                found += self._cases(reader, [Pair(a.query, a.operations) for a in house.asked], house.catalog, shelves, (len(shelves) - 1,))
             pools[name] = (share, found)
         self.journal.log("reranker: " + ", ".join(f"{len(found)} {name}" for name, (_, found) in pools.items()))
         validation = {
-            name: self._cases([_pair(*row) for row in spread(self.data[name], RANKINGS)], self.catalog, shelves, (0,)) for name in SPLITS[1:]
+            name: self._cases(reader, [_pair(*row) for row in spread(self.data[name], RANKINGS)], self.catalog, shelves, (0,)) for name in SPLITS[1:]
         }
         torch.manual_seed(self.recipe.seed)
         model = reranker.Reranker()
@@ -568,22 +571,15 @@ class _Run:
         checkpoint.remove()
         return figures
 
-    def _shelf(self, catalog: Catalog) -> Shelf:
-        return cases.shelf(self._reader, operation_texts(catalog))
-
-    def _cases(self, asked: Sequence[Pair], catalog: Catalog, shelves: Sequence[Shelf], places: tuple[int, ...]) -> list[Case]:
+    def _cases(self, reader: Reader, asked: Sequence[Pair], catalog: Catalog, shelves: Sequence[Shelf], places: tuple[int, ...]) -> list[Case]:
         place = {o.id: i for i, o in enumerate(catalog)}
         wanted = [tuple(dict.fromkeys(place[o] for o in pair.operations)) for pair in asked]
-        return cases.cases(self._reader, [pair.text for pair in asked], wanted, shelves, places)
+        return cases.cases(reader, [pair.text for pair in asked], wanted, shelves, places)
 
     @cached_property
     def _retrieving(self) -> Any:
         """The retriever as it was tuned, for looking things up; what is trained on from it is a copy (`_tuned`)."""
         return self._tuned()
-
-    @cached_property
-    def _reader(self) -> Reader:
-        return Reader(self._retrieving, self.tokenizer)
 
     def _load_reranker(self) -> reranker.Reranker:
         model = reranker.Reranker()

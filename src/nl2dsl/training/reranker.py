@@ -1,8 +1,8 @@
 """The reranker: reads a request together with the words of each candidate operation and says how much the request asks for it.
 
-In: token states of a request, embeddings and token states of its candidates' texts, all of a retriever that stands still. Out: a score for each candidate. The retriever compares two vectors; here every word of a
-candidate looks at every word of the request, so that `update` finds `change` and `list` does not pass for `get`. Candidates see the request and themselves; the last layers compare them with each
-other, so that No encoder runs for it when it serves: states of a request are there from retrieval, those of operations are kept with the catalog, `SHOWN` numbers a word.
+In: token states of a request, embeddings and token states of its candidates' texts, all of a retriever that stands still. Out: a score for each candidate, the log-odds that it is asked for. The retriever compares two
+vectors; here every word of a candidate looks at every word of the request, so that `update` finds `change` and `list` does not pass for `get`; then the candidates look at each other and at the request again, so that they
+share out its words. No encoder runs for it when it serves: states of a request are there from retrieval, those of operations are kept with the catalog, `SHOWN` numbers a word.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Layer(nn.Module):
 
 
 class Reranker(nn.Module):
-    """4.3 million weights: three layers over the words of a candidate, three over the candidates, where these share out the request's words among them."""
+    """3.8 million weights: three layers over the words of a candidate, three over the candidates, where these share out the request's words among them."""
 
     def __init__(self, width: int = 256, layers: int = 3, comparing: int = 3, dropout: float = 0.1) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ def train(
     seconds: float = math.inf,
     steps: int = 0,
     batch_size: int = 48,
-    candidates: int = 12,
+    candidates: int = 16,
     ranked: int = 20,
     learning_rate: float = 6e-4,
     seed: int = 0,
