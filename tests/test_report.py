@@ -377,4 +377,6 @@ def test_the_smallest_runs_have_a_report(kept: list[str], right: Path, tmp_path:
         report.write(a, tmp_path / f"one{ending}")
     report.show(a)
     assert a.power[0].n == (0 if kept == ["d"] else 1)
-    assert ("harmful requests refused | 100.0 %" if kept == ["d"] else "exact sequence | 100.0 %") in (tmp_path / "one.md").read_text(encoding="utf-8")
+    assert ("harmful requests refused | 100.0 %" if kept == ["d"] else "exact sequence | 100.0 %") in (tmp_path / "one.md").read_text(
+        encoding="utf-8"
+    )
