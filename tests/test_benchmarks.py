@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("benchmarks", reason="run from the root of the repository")
 
-from benchmarks import cold_start, language, retrieval, speed, validation, validity
+from benchmarks import cold_start, houses, language, retrieval, speed, validation, validity
+
+from nl2dsl.errors import UsageError
 
 NOWHERE = ["--model", "nowhere"]
 
@@ -39,3 +43,13 @@ def test_retrieval_of_a_file_that_is_not_there_is_told(capsys: pytest.CaptureFix
 def test_requests_are_those_that_training_leaves_out() -> None:
     found = validation()
     assert 0 < len(found) < 1000 and validation(3) == found[:3]
+
+
+def test_houses_are_compared_request_by_request(tmp_path: Path) -> None:
+    before = [(["a", "b"], ["a", "c"]), (["a"], ["a"]), (["x"], ["y"])]  # what was made, and the gold
+    now = [(["a", "c"], ["a", "c"]), (["b"], ["a"]), (["x"], ["y"])]
+    houses.keep(tmp_path / "before.jsonl", {"one catalog": before})
+    _, line = houses.compared(tmp_path / "before.jsonl", {"one catalog": now})
+    assert line[:2] == ["one catalog", "3"] and line[3].startswith("+0.0 ") and line[4] == "1, 1"
+    with pytest.raises(UsageError, match="other requests"):
+        houses.compared(tmp_path / "before.jsonl", {"one catalog": now[:2]})
