@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nl2dsl.catalog.model import Catalog, Operation, split_id
+from nl2dsl.catalog.read import PLATFORM
 from nl2dsl.decoding.actions import choices
 from nl2dsl.decoding.automaton import callable_as
 from nl2dsl.retrieval.texts import WORDS, operation_texts, parameter_text, read_tokens
@@ -59,15 +60,13 @@ class Layout:
 
     @classmethod
     def of(cls, catalog: Catalog) -> Layout:
-        _, parameters, enums = texts(catalog)
-        parameter_row, enum_row = ({text: i for i, text in enumerate(some)} for some in (parameters, enums))
         offered = [choices(o) for o in catalog]
         every = [p for some in offered for p in some]
         return cls(
             _starts(map(len, offered)),
-            np.array([parameter_row[parameter_text(p)] for p in every], dtype=np.int64),
+            _places([parameter_text(p) for p in every]),
             _starts(len(p.enum) for p in every),
-            np.array([enum_row[v] for p in every for v in p.enum], dtype=np.int64),
+            _places([v for p in every for v in p.enum]),
             np.array([callable_as(o, trigger=True) for o in catalog], dtype=np.bool_),
             np.array([callable_as(o, trigger=False) for o in catalog], dtype=np.bool_),
         )
@@ -87,6 +86,12 @@ class Layout:
 
 def _in_type(array: NDArray[Any], old: type, new: type) -> NDArray[Any]:
     return array.astype(new) if array.dtype == old else array
+
+
+def _places(some: Sequence[str]) -> NDArray[np.int64]:
+    """Of each text its place among the distinct ones in order of appearance, as `texts` has them."""
+    place = {text: i for i, text in enumerate(dict.fromkeys(some))}
+    return np.array([place[text] for text in some], dtype=np.int64)
 
 
 def _starts(sizes: Iterable[int]) -> NDArray[np.int64]:
@@ -141,6 +146,11 @@ class Tables:
     def connectors(self) -> list[str]:
         """Of each operation the name of its connector, (n)."""
         return [split_id(id)[0] for id in self.list.ids]
+
+    @cached_property
+    def foreign(self) -> NDArray[np.bool_]:
+        """Which operations are not the platform's own, (n)."""
+        return np.array([connector not in PLATFORM for connector in self.connectors], dtype=np.bool_)
 
 
 class InOrder(Sequence[Operation]):

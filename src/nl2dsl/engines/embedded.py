@@ -216,11 +216,6 @@ class Vocabulary:
     keys: Floats
     bonus: Floats
 
-    @cached_property
-    def foreign(self) -> NDArray[np.bool_]:
-        """Which operations are not the platform's own, (n)."""
-        return np.array([connector not in PLATFORM for connector in self.tables.connectors])
-
 
 def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float, novelty: float) -> Vocabulary:
     """The vocabulary of these tables, for serving and for what training measures itself by. `rows` gives each operation its place in what was learned, (n, 384), or -1 when it is new."""
@@ -230,7 +225,7 @@ def weighed(tables: Tables, residual: Floats, rows: Sequence[int], share: float,
     keys = tables.operations + np.vstack([learned, average])[list(rows)]
     new = np.array(rows) < 0
     # between new and known operations the bonus is a balance; in a catalog of new ones it would only weigh against the platform's own
-    mixed = any(not n and connector not in PLATFORM for n, connector in zip(new, tables.connectors, strict=True))
+    mixed = bool((~new & tables.foreign).any())
     return Vocabulary(tables, np.ascontiguousarray(keys.T), new.astype(np.float32) * np.float32(novelty if mixed else 0.0))
 
 
@@ -282,16 +277,17 @@ class EmbeddedScorer:
         """By how much the end of the flow is put off, because an operation is asked for that was not said yet; negative when it is brought on."""
         if self.reranked is None or self._called < 0:
             return 0.0
-        return self.reranked.say.end * self.reranked.most(self.vocabulary.foreign & self.vocabulary.tables.steps & ~self._said)
+        t = self.vocabulary.tables
+        return self.reranked.say.end * self.reranked.most(t.foreign & t.steps & ~self._said)
 
     def preferred(self, operations: Floats) -> Floats:
         """Scores of the operations (n) after the reranker had its say."""
         if self.reranked is None:
             return operations
-        v = self.vocabulary
-        offered = v.tables.triggers if self._called < 0 else v.tables.steps  # the first operation is the trigger
-        made = preferred(operations, self.reranked.added, np.flatnonzero(offered & v.foreign))
-        made[self._said & v.foreign] -= self.reranked.say.again
+        t = self.vocabulary.tables
+        offered = t.triggers if self._called < 0 else t.steps  # the first operation is the trigger
+        made = preferred(operations, self.reranked.added, np.flatnonzero(offered & t.foreign))
+        made[self._said & t.foreign] -= self.reranked.say.again
         return made
 
 

@@ -7,7 +7,6 @@ compiles.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -64,7 +63,7 @@ def _key(folder: Path, names: Sequence[str]) -> str:
 
     parts = [folder / f"{name}.{part}" for name in names for part in ("xml", "bin")]
     stats = [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path in parts if path.exists() and (stat := path.stat())]
-    return digest_of_value([json.dumps(settings()), ov.__version__, ov.Core().get_property("CPU", "FULL_DEVICE_NAME"), *stats])[:24]
+    return digest_of_value([settings(), ov.__version__, ov.Core().get_property("CPU", "FULL_DEVICE_NAME"), *stats])[:24]
 
 
 def _compiled(folder: Path, names: Sequence[str], kept: Path | None) -> dict[str, Any]:

@@ -6,9 +6,9 @@ gigabytes for 50,000 requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,27 +41,12 @@ class Case:
     shelves: tuple[int, ...]
 
 
-T = TypeVar("T")
-
-
-def once(read: Callable[[list[str]], Sequence[T]]) -> Callable[[Sequence[str]], list[T]]:
-    """The same function of texts, which is asked for each text only once."""
-    known: dict[str, T] = {}
-
-    def asked(some: Sequence[str]) -> list[T]:
-        if fresh := [text for text in dict.fromkeys(some) if text not in known]:
-            known.update(zip(fresh, read(fresh), strict=True))
-        return [known[text] for text in some]
-
-    return asked
-
-
 class Reader:
     """The retriever, which reads each text once: a house's requests and operations are the same alone and in crowds."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self.requests = once(lambda some: [each.numpy() for each in retriever.states(model, tokenizer, some)])
-        self.operations = once(lambda told: _operations(model, tokenizer, told))
+        self.requests = retriever.once(lambda some: [each.numpy() for each in retriever.states(model, tokenizer, some)])
+        self.operations = retriever.once(lambda told: _operations(model, tokenizer, told))
 
 
 def _operations(model: Any, tokenizer: Any, told: Sequence[str]) -> list[tuple[Halves, Halves, int]]:

@@ -50,7 +50,7 @@ from nl2dsl.example import Example
 from nl2dsl.files import digest_of, digest_of_value, write_text
 from nl2dsl.retrieval.texts import operation_texts
 from nl2dsl.training import cases, export, generator, guarding, memory, minilm, renaming, reranker, retriever, scoring
-from nl2dsl.training.cases import Case, Reader, Shelf, once
+from nl2dsl.training.cases import Case, Reader, Shelf
 from nl2dsl.training.checkpoint import Checkpoint, write
 from nl2dsl.training.generator import Banks, Figures, Model
 from nl2dsl.training.journal import Journal
@@ -246,8 +246,6 @@ def _read(path: Path, catalog: Catalog) -> Rows:
     found: Rows = []
     for number, row in enumerate(example.read(path), 1):
         if not row.sketch:
-            continue
-        if not row.sketch and path.stem in MORE:
             continue
         try:
             made = sketch.parse(row.sketch)
@@ -641,7 +639,7 @@ class _Run:
 
     def _visits(self, sets: FixedSets) -> list[generator.Visit]:
         """The other houses' catalogs and rows, one by one and in crowds."""
-        embed = once(lambda some: list(retriever.embed(self._retrieving, self.tokenizer, some).numpy()))
+        embed = retriever.once(lambda some: list(retriever.embed(self._retrieving, self.tokenizer, some).numpy()))
         single, crowds = ([visit for house in some if (visit := self._visit(house, embed, sets)).rows] for some in (self.houses, self.crowds))
         self.journal.log(f"houses: {len(single)}, rows {sum(len(v.rows) for v in single)}; crowds: {len(crowds)}")
         return _with_crowds(single, crowds, self.recipe.generator.crowds)

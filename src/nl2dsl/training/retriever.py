@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -30,6 +30,7 @@ from nl2dsl.training.checkpoint import Checkpoint, chance, set_chance
 from nl2dsl.training.journal import line
 
 Figures = dict[str, Any]
+T = TypeVar("T")
 MANNERS = 6  # ways in which operations are told otherwise
 STILL = 50  # steps for which embedded operations may stand still
 LARGE = 200  # operations of a visited catalog above which they stand still
@@ -130,6 +131,18 @@ def read(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[tor
 def states(model: Any, tok: Any, texts: Sequence[str], size: int = 64) -> list[torch.Tensor]:
     """Token states of each text, (t, 384) in half precision, without gradient."""
     return _looked_up(model, tok, texts, size, lambda found, mask, n: [each[:k].half() for each, k in zip(found, n, strict=False)])
+
+
+def once(read: Callable[[list[str]], Sequence[T]]) -> Callable[[Sequence[str]], list[T]]:
+    """The same function of texts, which is asked for each text only once."""
+    known: dict[str, T] = {}
+
+    def asked(some: Sequence[str]) -> list[T]:
+        if fresh := [text for text in dict.fromkeys(some) if text not in known]:
+            known.update(zip(fresh, read(fresh), strict=True))
+        return [known[text] for text in some]
+
+    return asked
 
 
 def _looked_up(model: Any, tok: Any, texts: Sequence[str], size: int, of: Callable[..., list[torch.Tensor]]) -> list[torch.Tensor]:
